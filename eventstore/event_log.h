@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "domain/base/result.h"
+#include "domain/base/time.h"
+#include "eventstore/entry.h"
+
+namespace daybook::eventstore {
+
+/// Where a log ends.
+struct LogHead {
+  std::uint32_t generation = 0;
+  std::uint64_t entry_count = 0;    ///< The entry_no of the next entry.
+  std::uint64_t next_position = 0;  ///< The position of the next event.
+  Hash chain{};                     ///< chain_of the last entry; all zero while there is none.
+  Instant last_recorded_at;         ///< Of the last entry.
+
+  bool operator==(const LogHead&) const = default;
+};
+
+/// What became of an append.
+enum class AppendOutcome {
+  kCommitted,  ///< Durable: it survives a crash and power loss, and a reader will always see it.
+  kFenced,     ///< Another owner has the partition; nothing of it will ever be visible. Cluster only.
+  kUnknown,    ///< The store failed on the way. The entry is there as a whole or not at all; only a
+               ///< reopened log can tell. This log refuses every further append.
+};
+
+/// Reads entries in log order. Not thread-safe; may outlive later appends, sees those committed
+/// when it was made or later.
+class EntryCursor {
+ public:
+  virtual ~EntryCursor() = default;
+
+  /// The next committed entry, or nothing at the end (call again later), or why it cannot be read.
+  virtual Result<std::optional<Entry>> next() = 0;
+};
+
+/// The log of record of one partition: entries in order, never edited, exactly one authoritative
+/// kind per deployment (docs/architecture of the commit path: ARCHITECTURE.md).
+///
+/// Thread rule: append by one thread; head() and read() by any.
+/// Crash: an append that answered kCommitted is there after reopening; one that did not is there as
+/// a whole or absent. Opening checks contiguity, chain and watermark, and refuses with the missing
+/// range when something committed is gone.
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+
+  /// The end of what is committed.
+  virtual LogHead head() const = 0;
+
+  /// Appends one entry, blocking until its outcome is known.
+  /// REQUIRES: entry_no, base_position and prev_chain continue head(); recorded_at does not run
+  /// backwards; the encoded entry fits the bounds of entry.h.
+  virtual AppendOutcome append(const Entry& entry) = 0;
+
+  /// A cursor at the entry that holds `position`, or at the first entry after it.
+  virtual Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const = 0;
+};
+
+}  // namespace daybook::eventstore
