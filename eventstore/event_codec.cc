@@ -1,0 +1,177 @@
+#include "eventstore/event_codec.h"
+
+#include <utility>
+
+#include "eventstore/entry.h"
+#include "eventstore/event_codec_archive.h"
+
+namespace daybook::eventstore {
+namespace {
+
+constexpr std::uint8_t kEnvelopeFormat = 1;
+constexpr std::uint8_t kHasKey = 1;
+constexpr std::uint8_t kHasEffectiveAt = 2;
+/// Schema of every event type that exists today; a second one brings its struct and its upcaster.
+constexpr std::uint8_t kSchema = 1;
+
+/// Default-constructs the event with the stored type number.
+template <std::size_t Index = 0>
+bool emplace_by_type(domain::Event& event, std::uint64_t type) {
+  if constexpr (Index == std::variant_size_v<domain::Event>) {
+    return false;
+  } else {
+    if (std::variant_alternative_t<Index, domain::Event>::kType == type) {
+      event.emplace<Index>();
+      return true;
+    }
+    return emplace_by_type<Index + 1>(event, type);
+  }
+}
+
+struct Envelope {
+  EventHead head;
+  Instant effective_at;
+  std::string_view actor;
+  std::uint64_t fingerprint = 0;
+  std::uint16_t rules_version = 0;
+};
+
+/// Reads everything before the body; the reader fails if it is not what encode_event writes.
+Envelope read_envelope(WireReader& wire) {
+  Envelope envelope;
+  if (wire.fixed8() != kEnvelopeFormat) wire.fail();
+  const std::uint64_t type = wire.varint();
+  if (type > UINT16_MAX || wire.fixed8() != kSchema) wire.fail();
+  envelope.head.type = static_cast<std::uint16_t>(type);
+  const std::uint8_t flags = wire.fixed8();
+  if ((flags & ~(kHasKey | kHasEffectiveAt)) != 0) wire.fail();
+  envelope.head.stream.kind = static_cast<domain::StreamKind>(wire.fixed8());
+  if (!is_known(envelope.head.stream.kind)) wire.fail();
+  envelope.head.stream.tenant = TenantId(std::string(wire.text()));
+  envelope.head.stream.id = wire.text();
+  envelope.head.version = wire.varint();
+  envelope.head.recorded_at.micros = static_cast<std::int64_t>(wire.fixed64());
+  envelope.effective_at = envelope.head.recorded_at;
+  if ((flags & kHasEffectiveAt) != 0) {
+    const std::int64_t before = unzigzag(wire.varint());
+    if (before == 0 || __builtin_sub_overflow(envelope.head.recorded_at.micros, before,
+                                              &envelope.effective_at.micros)) {
+      wire.fail();
+    }
+  }
+  envelope.actor = wire.text();
+  if ((flags & kHasKey) != 0) {
+    envelope.head.idempotency_key = wire.text();
+    if (envelope.head.idempotency_key.empty()) wire.fail();
+    envelope.fingerprint = wire.fixed64();
+  }
+  const std::uint64_t rules = wire.varint();
+  if (rules > UINT16_MAX) wire.fail();
+  envelope.rules_version = static_cast<std::uint16_t>(rules);
+  return envelope;
+}
+
+Status malformed() { return corrupt("an event is not in the stored form"); }
+
+template <class State>
+std::string encode_any_state(const State& state) {
+  std::string out;
+  out.push_back(static_cast<char>(kSchema));
+  EventOut archive(out);
+  archive(state);
+  return out;
+}
+
+template <class State>
+Result<State> decode_any_state(std::string_view bytes) {
+  if (bytes.empty() || bytes.front() != static_cast<char>(kSchema)) {
+    return corrupt("a stored state is of another schema");
+  }
+  State state;
+  EventIn archive(bytes.substr(1));
+  archive(state);
+  if (!archive.wire.ok() || !archive.wire.at_end()) return corrupt("a stored state is malformed");
+  return state;
+}
+
+}  // namespace
+
+void encode_event(const domain::RecordedEvent& event, std::string& out) {
+  WireWriter wire(out);
+  const bool has_key = !event.idempotency_key.empty();
+  const bool has_effective_at = event.effective_at != event.recorded_at;
+  wire.fixed8(kEnvelopeFormat);
+  wire.varint(domain::type_of(event.event));
+  wire.fixed8(kSchema);
+  wire.fixed8(
+      static_cast<std::uint8_t>((has_key ? kHasKey : 0) | (has_effective_at ? kHasEffectiveAt : 0)));
+  wire.fixed8(static_cast<std::uint8_t>(event.stream.kind));
+  wire.text(event.stream.tenant.value());
+  wire.text(event.stream.id);
+  wire.varint(event.version);
+  wire.fixed64(static_cast<std::uint64_t>(event.recorded_at.micros));
+  if (has_effective_at) {
+    wire.varint(zigzag(event.recorded_at.micros - event.effective_at.micros));
+  }
+  wire.text(event.actor);
+  if (has_key) {
+    wire.text(event.idempotency_key);
+    wire.fixed64(event.fingerprint);
+  }
+  wire.varint(event.rules_version);
+  EventOut archive(out);
+  std::visit([&](const auto& body) { archive(body); }, event.event);
+}
+
+std::string encode_event(const domain::RecordedEvent& event) {
+  std::string out;
+  encode_event(event, out);
+  return out;
+}
+
+Result<domain::RecordedEvent> decode_event(std::string_view bytes) {
+  EventIn archive(bytes);
+  Envelope envelope = read_envelope(archive.wire);
+  domain::RecordedEvent event;
+  if (!archive.wire.ok()) return malformed();
+  if (!emplace_by_type(event.event, envelope.head.type)) {
+    return corrupt("event type " + std::to_string(envelope.head.type) +
+                   " is unknown: it was written by a newer version");
+  }
+  std::visit([&](auto& body) { archive(body); }, event.event);
+  if (!archive.wire.ok() || !archive.wire.at_end()) return malformed();
+
+  event.stream = std::move(envelope.head.stream);
+  event.version = envelope.head.version;
+  event.recorded_at = envelope.head.recorded_at;
+  event.effective_at = envelope.effective_at;
+  event.actor = envelope.actor;
+  event.idempotency_key = envelope.head.idempotency_key;
+  event.fingerprint = envelope.fingerprint;
+  event.rules_version = envelope.rules_version;
+  return event;
+}
+
+Result<EventHead> decode_event_head(std::string_view bytes) {
+  WireReader wire(bytes);
+  Envelope envelope = read_envelope(wire);
+  if (!wire.ok()) return malformed();
+  return std::move(envelope.head);
+}
+
+std::string encode_state(const domain::AccountState& state) { return encode_any_state(state); }
+std::string encode_state(const domain::TenantState& state) { return encode_any_state(state); }
+
+Result<domain::AccountState> decode_account_state(std::string_view bytes) {
+  auto state = decode_any_state<domain::AccountState>(bytes);
+  if (state.ok() && (!is_known(state->status) || !is_known(state->mode))) {
+    return corrupt("a stored account state is malformed");
+  }
+  return state;
+}
+
+Result<domain::TenantState> decode_tenant_state(std::string_view bytes) {
+  return decode_any_state<domain::TenantState>(bytes);
+}
+
+}  // namespace daybook::eventstore

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+/// Writing JSON that is canonical by RFC 8785: the public form of events and of every answer.
+namespace daybook::eventstore {
+
+/// Appends the string with quotes and the escapes of RFC 8785 section 3.2.2.2. REQUIRES: UTF-8.
+void append_json_string(std::string& out, std::string_view text);
+std::string json_string(std::string_view text);
+
+/// A JSON object under construction. Members may be added in any order; text() sorts them by
+/// UTF-16 code units (RFC 8785 section 3.2.3). REQUIRES: names are unique.
+class JsonObject {
+ public:
+  JsonObject& string(std::string_view name, std::string_view value);
+  JsonObject& number(std::string_view name, std::uint64_t value);
+  JsonObject& boolean(std::string_view name, bool value);
+  JsonObject& null(std::string_view name);
+  /// `json` is a complete JSON value.
+  JsonObject& raw(std::string_view name, std::string json);
+
+  bool empty() const { return members_.empty(); }
+  std::string text() const;
+
+ private:
+  std::vector<std::pair<std::string, std::string>> members_;
+};
+
+/// `[a,b]` from complete JSON values.
+std::string json_array(const std::vector<std::string>& values);
+
+/// The order of RFC 8785 for member names.
+bool is_utf16_less(std::string_view left, std::string_view right);
+
+}  // namespace daybook::eventstore

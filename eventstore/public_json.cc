@@ -1,0 +1,139 @@
+#include "eventstore/public_json.h"
+
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "eventstore/event_id.h"
+#include "eventstore/json_text.h"
+
+namespace daybook::eventstore {
+namespace {
+
+using domain::StreamId;
+
+/// Takes an event's fields by name: an "archive" for domain's serialize().
+class DataWriter {
+ public:
+  explicit DataWriter(const StreamId& stream) : stream_(stream) {}
+
+  template <class... Fields>
+  void operator()(Fields&&... fields) {
+    (write(fields.name, fields.value), ...);
+  }
+  std::string text() const { return object_.text(); }
+
+ private:
+  template <class T>
+  void write(std::string_view name, const std::optional<T>& value) {
+    if (value) write(name, *value);
+  }
+  template <class T>
+  void write(std::string_view name, const T& value) {
+    object_.raw(name, json_of(value));
+  }
+
+  static std::string json_of(const domain::Money& money) { return money_json(money); }
+  static std::string json_of(const domain::Currency& currency) {
+    return json_string(currency.code());
+  }
+  static std::string json_of(const std::string& text) { return json_string(text); }
+  static std::string json_of(std::uint64_t number) { return json_string(std::to_string(number)); }
+  static std::string json_of(Instant instant) { return json_string(to_rfc3339(instant)); }
+  template <class Enum>
+    requires std::is_enum_v<Enum>
+  static std::string json_of(Enum value) {
+    return json_string(name_of(value));
+  }
+  std::string json_of(domain::EventRef ref) const {
+    return json_string(event_id(stream_, ref.version));
+  }
+  std::string json_of(const domain::AccountEventRef& ref) const {
+    return JsonObject()
+        .string("account", ref.account.value())
+        .string("id", event_id(StreamId::account(stream_.tenant, ref.account), ref.version))
+        .text();
+  }
+  static std::string json_of(const domain::Attributes& attributes) {
+    JsonObject object;
+    for (const auto& attribute : attributes) object.string(attribute.name, attribute.value);
+    return object.text();
+  }
+  static std::string json_of(const std::vector<domain::InitialTag>& tags) {
+    JsonObject object;
+    for (const auto& tag : tags) object.string(tag.name, tag.value);
+    return object.text();
+  }
+  static std::string json_of(const std::vector<AccountId>& accounts) {
+    std::vector<std::string> values;
+    for (const auto& account : accounts) values.push_back(json_string(account.value()));
+    return json_array(values);
+  }
+  static std::string json_of(domain::Roles roles) {
+    std::vector<std::string> values;
+    for (const auto role : {domain::Role::kAdmin, domain::Role::kOperator, domain::Role::kAuditor,
+                            domain::Role::kClient}) {
+      if (roles.has(role)) values.push_back(json_string(name_of(role)));
+    }
+    return json_array(values);
+  }
+  static std::string json_of(const domain::PrivateValue& value) {
+    return JsonObject()
+        .string("commitment", to_hex(value.commitment))
+        .string("reference", to_hex(value.reference))
+        .text();
+  }
+
+  const StreamId& stream_;
+  JsonObject object_;
+};
+
+/// Bytes are not text: the one field that holds some is shown in hexadecimal.
+domain::ApiKeyCreated printable(domain::ApiKeyCreated event) {
+  event.secret_hmac = to_hex(event.secret_hmac);
+  return event;
+}
+template <class Body>
+Body printable(const Body& body) {
+  return body;
+}
+
+}  // namespace
+
+std::string money_json(const domain::Money& money) {
+  std::string out = R"({"amount":")";
+  out += to_text(money);
+  out += R"(","currency":")";
+  out += money.currency.code();
+  out += "\"}";
+  return out;
+}
+
+std::string public_data_json(const domain::RecordedEvent& event) {
+  DataWriter writer(event.stream);
+  std::visit([&](const auto& body) { printable(body).serialize(writer); }, event.event);
+  return writer.text();
+}
+
+std::string public_json(const domain::RecordedEvent& event) {
+  JsonObject object;
+  object.string("actor", event.actor)
+      .raw("data", public_data_json(event))
+      .string("effective_at", to_rfc3339(event.effective_at))
+      .string("id", event_id(event.stream, event.version))
+      .string("recorded_at", to_rfc3339(event.recorded_at))
+      .number("schema_version", 1)
+      .string("stream", name_of(event.stream.kind))
+      .string("type", name_of(event.event))
+      .number("version", event.version);
+  if (event.stream.kind == domain::StreamKind::kAccount) object.string("account", event.stream.id);
+  if (!event.idempotency_key.empty()) object.string("idempotency_key", event.idempotency_key);
+  return object.text();
+}
+
+Hash leaf_hash(std::string_view canonical_json) {
+  return sha256({std::string_view("\0", 1), canonical_json});
+}
+
+}  // namespace daybook::eventstore

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+#include "domain/event.h"
+#include "domain/money.h"
+#include "eventstore/digest.h"
+
+/// The canonical public JSON of an event: the one form outside Daybook. Auditors hash it, the feed
+/// publishes it, NDJSON prints it (docs/events.md). RFC 8785; money and other 64-bit numbers are
+/// strings; rendered from the stored type and version; holds no position, partition, hash or
+/// generation, so that it survives migration. Pure functions, any thread.
+namespace daybook::eventstore {
+
+/// `{"amount":"30.25","currency":"USD"}`
+std::string money_json(const domain::Money& money);
+
+/// The whole canonical event.
+std::string public_json(const domain::RecordedEvent& event);
+
+/// Its `data` member alone: what happened.
+std::string public_data_json(const domain::RecordedEvent& event);
+
+/// Hash of a canonical event as a leaf: SHA-256(0x00 || json), RFC 9162 section 2.1.1.
+Hash leaf_hash(std::string_view canonical_json);
+
+}  // namespace daybook::eventstore
