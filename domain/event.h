@@ -34,15 +34,15 @@ std::string_view name_of(Role role);
 
 /// An event with its envelope: what happened, to what, when, by whom and at whose request.
 struct RecordedEvent {
-  StreamId stream;
+  StreamId stream = {};
   std::uint64_t version = 0;  ///< 1, 2, 3, ... within the stream.
-  Instant recorded_at;        ///< Assigned by the sequencer; never runs backwards.
-  Instant effective_at;       ///< When it counts; equal to recorded_at unless the command said so.
-  std::string actor;          ///< An opaque id: `key:<id>` or `system`.
-  std::string idempotency_key;  ///< Empty: none.
+  Instant recorded_at = {};   ///< Assigned by the sequencer; never runs backwards.
+  Instant effective_at = {};  ///< When it counts; equal to recorded_at unless the command said so.
+  std::string actor = {};     ///< An opaque id: `key:<id>` or `system`.
+  std::string idempotency_key = {};  ///< Empty: none.
   std::uint64_t fingerprint = 0;  ///< Of the request that the key stands for.
   std::uint16_t rules_version = 1;  ///< Version of the posting rules it was booked by.
-  Event event;
+  Event event = {};
 
   bool operator==(const RecordedEvent&) const = default;
 };

@@ -1,0 +1,379 @@
+#include "eventstore/sequencer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "domain/base/check.h"
+#include "domain/posting_rules.h"
+#include "eventstore/event_codec.h"
+
+namespace daybook::eventstore {
+namespace {
+
+/// Room for the largest decision; an entry with less is closed first. The raw body is bounded, so
+/// the encoded entry is too, whatever compression makes of it.
+constexpr std::size_t kDecisionBytesMax = std::size_t{256} * 1024;
+constexpr std::uint32_t kDecisionEventsMax = 256 + 2;  // with its claim and adoption
+
+constexpr std::int64_t kRefusalCost = 1'000'000;
+
+bool is_refusal(const domain::Event& event) {
+  return std::holds_alternative<domain::ChargeRefused>(event) ||
+         std::holds_alternative<domain::CommandRefused>(event);
+}
+
+}  // namespace
+
+Sequencer::Sequencer(const LogHead& head, std::uint32_t partition, SequencerLimits limits)
+    : partition_(partition),
+      limits_(limits),
+      generation_(head.generation),
+      entry_count_(head.entry_count),
+      chain_(head.chain),
+      last_recorded_at_(head.last_recorded_at),
+      committed_(head.next_position),
+      tail_(head.next_position),
+      floor_(head.next_position) {}
+
+bool Sequencer::offer(PreparedCommand& prepared, Instant now) {
+  CHECK(wants_more());
+  if (failed_) {
+    prepared.complete(Answer{});
+    return true;
+  }
+  if (prepared.lookups.as_of < floor_) return false;
+  now = std::max(now, last_recorded_at_);
+  return prepared.command.is_account_command() ? offer_account_command(prepared, now)
+                                               : offer_tenant_command(prepared, now);
+}
+
+bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
+  ResidentTenant* tenant = resident_tenant(prepared);
+  ResidentAccount* account = resident_account(prepared);
+  if (tenant == nullptr || account == nullptr) return false;
+  const Lookups& lookups = prepared.lookups;
+  const auto named = referenced_version(prepared.command);
+  if (named) {
+    // It exists, but the index had not got there yet; or something newer refers to it.
+    if (lookups.referenced == nullptr && *named <= account->state.version) return false;
+    if (account->last_reference > lookups.as_of) return false;
+  }
+  if (auto duplicate = duplicate_of(prepared)) {
+    const bool same = duplicate->event->event.fingerprint == prepared.command.fingerprint;
+    answer(prepared, {.kind = same ? AnswerKind::kReplayed : AnswerKind::kKeyReused,
+                      .event = std::move(duplicate->event),
+                      .original = std::move(duplicate->original),
+                      .version = account->state.version});
+    return true;
+  }
+  const domain::Catalogue& catalogue = tenant->state.catalogue;
+  settle(prepared.command, *account, catalogue, now);
+  if (answer_early(prepared, account->state.version, now)) return true;
+
+  const PlacedEventPtr claim = claim_of(prepared);
+  domain::AccountFacts facts{.now = now,
+                             .account = &prepared.command.account,
+                             .catalogue = &catalogue,
+                             .keyed = !prepared.command.idempotency_key.empty()};
+  if (lookups.referenced != nullptr) facts.referenced = &lookups.referenced->event;
+  if (lookups.latest_reference != nullptr) facts.latest_reference = &lookups.latest_reference->event;
+  if (claim != nullptr) facts.claim = std::get_if<domain::PaymentClaimed>(&claim->event.event);
+
+  domain::Outcome outcome = domain::decide(std::get<domain::AccountCommand>(prepared.command.body),
+                                           account->state, facts);
+  auto* decision = std::get_if<domain::Decision>(&outcome);
+  if (decision == nullptr || decision->events.empty()) {
+    conclude(prepared, std::move(outcome), account->state.version);
+    return true;
+  }
+  if (is_refusal(decision->events.back()) && !may_refuse(*account, now)) {
+    answer(prepared, {.kind = AnswerKind::kRefusalsLimited, .version = account->state.version});
+    return true;
+  }
+  PlacedEventPtr event = record(prepared, *account, std::move(*decision), now);
+  if (reference_of(event->event.event)) account->last_reference = tail_.next_position();
+  const auto* repeat = std::get_if<domain::NoChange>(&event->event.event);
+  Answer done{.kind = AnswerKind::kRecorded, .event = event, .version = account->state.version};
+  if (repeat != nullptr && repeat->of) {
+    done.kind = AnswerKind::kReplayed;
+    done.original = claimed_top_up(prepared);
+    CHECK(done.original != nullptr);
+  }
+  answer(prepared, std::move(done));
+  return true;
+}
+
+bool Sequencer::offer_tenant_command(PreparedCommand& prepared, Instant now) {
+  ResidentTenant* tenant = resident_tenant(prepared);
+  if (tenant == nullptr) return false;
+  if (auto duplicate = duplicate_of(prepared)) {
+    const bool same = duplicate->event->event.fingerprint == prepared.command.fingerprint;
+    answer(prepared, {.kind = same ? AnswerKind::kReplayed : AnswerKind::kKeyReused,
+                      .event = std::move(duplicate->event),
+                      .version = tenant->state.version});
+    return true;
+  }
+  if (answer_early(prepared, tenant->state.version, now)) return true;
+  domain::Outcome outcome = domain::decide(std::get<domain::TenantCommand>(prepared.command.body),
+                                           tenant->state, !prepared.command.idempotency_key.empty());
+  auto* decision = std::get_if<domain::Decision>(&outcome);
+  if (decision == nullptr || decision->events.empty()) {
+    conclude(prepared, std::move(outcome), tenant->state.version);
+    return true;
+  }
+  PlacedEventPtr event = record(prepared, *tenant, std::move(*decision), now);
+  answer(prepared, {.kind = AnswerKind::kRecorded,
+                    .event = std::move(event),
+                    .version = tenant->state.version});
+  return true;
+}
+
+/// What is answered before anything is decided: a stale If-Match, a time in the future.
+bool Sequencer::answer_early(PreparedCommand& prepared, std::uint64_t version, Instant now) {
+  const Command& command = prepared.command;
+  if (command.if_match && *command.if_match != version) {
+    answer(prepared, {.kind = AnswerKind::kVersionMismatch, .version = version});
+    return true;
+  }
+  if (command.effective_at && *command.effective_at > now) {
+    answer(prepared, {.kind = AnswerKind::kRejected,
+                      .rejection = {domain::RejectionKind::kInvalid, "/effective_at",
+                                    "must not lie in the future"},
+                      .version = version});
+    return true;
+  }
+  return false;
+}
+
+void Sequencer::conclude(PreparedCommand& prepared, domain::Outcome outcome,
+                         std::uint64_t version) {
+  Answer done{.kind = AnswerKind::kUnchanged, .version = version};
+  if (auto* rejection = std::get_if<domain::Rejection>(&outcome)) {
+    done.kind = AnswerKind::kRejected;
+    done.rejection = std::move(*rejection);
+  }
+  answer(prepared, std::move(done));
+}
+
+void Sequencer::settle(const Command& command, ResidentAccount& account,
+                       const domain::Catalogue& catalogue, Instant now) {
+  for (auto& event : domain::settle(account.state, catalogue, now)) {
+    domain::evolve(account.state, event, now);
+    append({.stream = command.stream(),
+            .version = account.state.version,
+            .recorded_at = now,
+            .effective_at = now,
+            .actor = "system",
+            .rules_version = domain::kPostingRulesVersion,
+            .event = std::move(event)},
+           nullptr);
+    account.end_position = tail_.next_position();
+  }
+}
+
+bool Sequencer::may_refuse(ResidentAccount& account, Instant now) const {
+  const std::int64_t full = kRefusalCost * limits_.refusals_burst;
+  const std::int64_t elapsed = now.micros - account.refusal_refilled_at.micros;
+  // The bucket fills by (rate) millionths per microsecond; a long pause fills it, without overflow.
+  const bool is_long_pause = elapsed >= full;
+  account.refusal_credit =
+      is_long_pause
+          ? full
+          : std::min(full, account.refusal_credit + elapsed * limits_.refusals_per_second);
+  account.refusal_refilled_at = now;
+  if (account.refusal_credit < kRefusalCost) return false;
+  account.refusal_credit -= kRefusalCost;
+  return true;
+}
+
+template <class State>
+PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State>& stream,
+                                 domain::Decision decision, Instant now) {
+  const Command& command = prepared.command;
+  const auto envelope = [&](domain::StreamId id, std::uint64_t version) {
+    domain::RecordedEvent event;
+    event.stream = std::move(id);
+    event.version = version;
+    event.recorded_at = now;
+    event.effective_at = now;
+    event.actor = command.actor;
+    event.rules_version = domain::kPostingRulesVersion;
+    return event;
+  };
+  if (decision.claim) {
+    // Directly before the top-up: claimed_top_up() counts on it.
+    auto claim = envelope(domain::StreamId::payment(command.tenant, decision.claim->provider,
+                                                    decision.claim->provider_payment_id),
+                          1);
+    claim.event = std::move(*decision.claim);
+    const LookupKey key = lookup_key(LookupKind::kPaymentClaim, claim.stream, "");
+    append(std::move(claim), &key);
+  }
+  PlacedEventPtr last;
+  for (std::size_t i = 0; i < decision.events.size(); ++i) {
+    const bool answers = i + 1 == decision.events.size();
+    domain::evolve(stream.state, decision.events[i], now);
+    auto event = envelope(command.stream(), stream.state.version);
+    event.event = std::move(decision.events[i]);
+    if (command.effective_at) event.effective_at = *command.effective_at;
+    const bool carries_key = answers && !command.idempotency_key.empty();
+    if (carries_key) {
+      event.idempotency_key = command.idempotency_key;
+      event.fingerprint = command.fingerprint;
+    }
+    last = append(std::move(event), carries_key ? &prepared.lookups.key : nullptr);
+  }
+  stream.end_position = tail_.next_position();
+  if (decision.adopted) {
+    auto adopted = envelope(domain::StreamId::partition(command.tenant),
+                            decision.adopted->catalogue_version);
+    adopted.actor = "system";
+    adopted.event = *decision.adopted;
+    append(std::move(adopted), nullptr);
+  }
+  return last;
+}
+
+PlacedEventPtr Sequencer::append(domain::RecordedEvent event, const LookupKey* key) {
+  auto placed = std::make_shared<PlacedEvent>();
+  placed->event = std::move(event);
+  placed->position = tail_.next_position();
+
+  if (open_.count == 0) {
+    open_ = Entry{};
+    open_.partition = partition_;
+    open_.generation = generation_;
+    open_.entry_no = entry_count_;
+    open_.base_position = placed->position;
+    open_.prev_chain = chain_;
+    open_.first_recorded_at = placed->event.recorded_at;
+  }
+  const std::size_t offset = open_.body.size();
+  const std::string bytes = encode_event(placed->event);
+  CHECK(bytes.size() <= kEventBytesMax);
+  append_event_bytes(open_.body, bytes);
+  ++open_.count;
+  open_.last_recorded_at = placed->event.recorded_at;
+  last_recorded_at_ = placed->event.recorded_at;
+
+  std::vector<LookupKey> keys;
+  if (key != nullptr) keys.push_back(*key);
+  tail_.push(offset, keys);
+  return placed;
+}
+
+void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
+  answer.position = tail_.next_position();
+  if (answer.position <= committed_) {
+    prepared.complete(std::move(answer));
+  } else {
+    waiting_.push_back({answer.position, std::move(prepared.complete), std::move(answer)});
+  }
+  const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBytesMax &&
+                        open_.count + kDecisionEventsMax <= kEntryEventsMax;
+  if (!has_room) {
+    CHECK(ready_ == nullptr);
+    ready_ = take_entry();
+  }
+}
+
+std::shared_ptr<const Entry> Sequencer::take_entry() {
+  if (ready_ != nullptr) return std::exchange(ready_, nullptr);
+  CHECK(open_.count > 0);
+  auto entry = std::make_shared<const Entry>(std::move(open_));
+  open_ = Entry{};
+  chain_ = chain_of(*entry);
+  ++entry_count_;
+  tail_.seal(entry);
+  return entry;
+}
+
+void Sequencer::on_committed(std::uint64_t position) {
+  CHECK(position >= committed_);
+  committed_ = position;
+  while (!waiting_.empty() && waiting_.front().position <= position) {
+    Waiting waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting.complete(std::move(waiting.answer));
+  }
+}
+
+void Sequencer::on_failed() {
+  failed_ = true;
+  ready_ = nullptr;
+  for (auto& waiting : waiting_) waiting.complete(Answer{});
+  waiting_.clear();
+}
+
+void Sequencer::on_indexed(std::uint64_t position) {
+  indexed_ = std::min(position, committed_);
+  if (indexed_ > limits_.window_slack_events) {
+    tail_.drop_before(indexed_ - limits_.window_slack_events);
+    floor_ = std::max(floor_, tail_.base_position());
+  }
+  if (accounts_.size() <= limits_.resident_streams_max) return;
+  // One sweep of a clock: what was used since the last one stays, and so does what the log index
+  // does not have yet. Look-ups made before a state was let go are too old for it.
+  for (auto item = accounts_.begin(); item != accounts_.end();) {
+    ResidentAccount& account = item->second;
+    const bool is_clean = account.end_position <= indexed_;
+    if (!is_clean || std::exchange(account.used, false)) {
+      ++item;
+      continue;
+    }
+    floor_ = std::max(floor_, account.end_position);
+    item = accounts_.erase(item);
+  }
+}
+
+Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& prepared) {
+  const std::string key = stream_key(prepared.command.stream());
+  const auto found = accounts_.find(key);
+  if (found != accounts_.end()) {
+    found->second.used = true;
+    return &found->second;
+  }
+  if (!prepared.lookups.account) return nullptr;
+  return &accounts_.emplace(key, ResidentAccount{*prepared.lookups.account, 0, 0, 0, {}, true})
+              .first->second;
+}
+
+Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& prepared) {
+  // Tenants are few and always wanted: once in memory they stay.
+  const std::string key = stream_key(domain::StreamId::of_tenant(prepared.command.tenant));
+  const auto found = tenants_.find(key);
+  if (found != tenants_.end()) return &found->second;
+  if (!prepared.lookups.tenant) return nullptr;
+  return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, 0, 0, {}, true})
+              .first->second;
+}
+
+std::optional<Sequencer::Duplicate> Sequencer::duplicate_of(const PreparedCommand& prepared) const {
+  if (prepared.command.idempotency_key.empty()) return std::nullopt;
+  Duplicate duplicate{prepared.lookups.key_event, prepared.lookups.original};
+  if (const auto position = tail_.find(prepared.lookups.key)) {
+    duplicate.event = tail_.event_at(*position, open_.body);
+    const auto* repeat = std::get_if<domain::NoChange>(&duplicate.event->event.event);
+    if (repeat != nullptr && repeat->of) duplicate.original = claimed_top_up(prepared);
+  }
+  if (duplicate.event == nullptr) return std::nullopt;
+  CHECK(duplicate.event->event.idempotency_key == prepared.command.idempotency_key);
+  CHECK(duplicate.event->event.stream == prepared.command.stream());
+  return duplicate;
+}
+
+PlacedEventPtr Sequencer::claim_of(const PreparedCommand& prepared) const {
+  const auto stream = payment_stream(prepared.command);
+  if (!stream) return nullptr;
+  const auto position = tail_.find(lookup_key(LookupKind::kPaymentClaim, *stream, ""));
+  return position ? tail_.event_at(*position, open_.body) : prepared.lookups.claim;
+}
+
+PlacedEventPtr Sequencer::claimed_top_up(const PreparedCommand& prepared) const {
+  const auto stream = payment_stream(prepared.command);
+  if (!stream) return nullptr;
+  const auto position = tail_.find(lookup_key(LookupKind::kPaymentClaim, *stream, ""));
+  return position ? tail_.event_at(*position + 1, open_.body) : prepared.lookups.claimed_top_up;
+}
+
+}  // namespace daybook::eventstore

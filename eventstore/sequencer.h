@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "domain/account.h"
+#include "domain/tenant.h"
+#include "eventstore/command.h"
+#include "eventstore/event_log.h"
+#include "eventstore/lookups.h"
+#include "eventstore/tail.h"
+
+namespace daybook::eventstore {
+
+/// Bounds of the sequencer's memory and patience.
+struct SequencerLimits {
+  std::size_t resident_streams_max = 200'000;  ///< Beyond it, clean states are let go.
+  std::uint64_t window_slack_events = 16'384;  ///< Kept although indexed, for look-ups on their way.
+  /// Refusals that one account may have recorded: a bucket of this size ...
+  std::uint32_t refusals_burst = 200;
+  /// ... that fills at this rate.
+  std::uint32_t refusals_per_second = 20;
+};
+
+/// Puts commands in order and decides them: dedup, settle what is due, decide, evolve, pack.
+///
+/// Sans I/O: it reads no clock, waits for nothing and writes nothing. Its owner offers prepared
+/// commands, takes sealed entries to the log, and reports what was committed; answers come back
+/// through the commands' completions, each only when everything it rests on is durable. States run
+/// ahead of the log (speculatively); an append that fails makes this object useless, and a new one
+/// is made from the log.
+///
+/// Thread rule: one thread.
+class Sequencer {
+ public:
+  Sequencer(const LogHead& head, std::uint32_t partition, SequencerLimits limits);
+
+  /// Decides one command. Returns false, with the command untouched, when its look-ups are too old
+  /// for the window or lack something: look again and offer it again. Otherwise it is answered, now
+  /// or when its entry is committed. REQUIRES: wants_more().
+  bool offer(PreparedCommand& prepared, Instant now);
+
+  /// False while an entry waits to be taken: the log is behind.
+  bool wants_more() const { return ready_ == nullptr; }
+  bool has_entry() const { return ready_ != nullptr || open_.count > 0; }
+
+  /// The next entry for the log. REQUIRES: has_entry(), and that the one before was committed or is
+  /// being appended.
+  std::shared_ptr<const Entry> take_entry();
+
+  /// Everything before `position` is durable: gives out the answers that waited for it.
+  void on_committed(std::uint64_t position);
+  /// The store failed: all that wait are answered kUnknown, and so is every later offer.
+  void on_failed();
+
+  /// The log index has everything before `position`: the window and clean states may shrink.
+  void on_indexed(std::uint64_t position);
+
+  std::uint64_t next_position() const { return tail_.next_position(); }
+  std::size_t waiting() const { return waiting_.size(); }
+  std::size_t resident_streams() const { return accounts_.size() + tenants_.size(); }
+  std::size_t window_bytes() const { return tail_.bytes(); }
+
+ private:
+  /// A stream's state in memory, ahead of the log by what is not committed yet.
+  template <class State>
+  struct Resident {
+    State state;
+    std::uint64_t end_position = 0;    ///< After its last event; 0: none since it was loaded.
+    std::uint64_t last_reference = 0;  ///< Likewise after its last refund or reversal.
+    std::int64_t refusal_credit = 0;   ///< Millionths of a refusal.
+    Instant refusal_refilled_at;
+    bool used = true;  ///< Since the last sweep.
+  };
+  using ResidentAccount = Resident<domain::AccountState>;
+  using ResidentTenant = Resident<domain::TenantState>;
+
+  struct Waiting {
+    std::uint64_t position;
+    Completion complete;
+    Answer answer;
+  };
+
+  ResidentAccount* resident_account(const PreparedCommand& prepared);
+  ResidentTenant* resident_tenant(const PreparedCommand& prepared);
+
+  /// The event that already carries the command's key, with the original it repeats.
+  struct Duplicate {
+    PlacedEventPtr event;
+    PlacedEventPtr original;
+  };
+  std::optional<Duplicate> duplicate_of(const PreparedCommand& prepared) const;
+  PlacedEventPtr claim_of(const PreparedCommand& prepared) const;
+  PlacedEventPtr claimed_top_up(const PreparedCommand& prepared) const;
+
+  bool offer_account_command(PreparedCommand& prepared, Instant now);
+  bool offer_tenant_command(PreparedCommand& prepared, Instant now);
+  bool answer_early(PreparedCommand& prepared, std::uint64_t version, Instant now);
+  void settle(const Command& command, ResidentAccount& account,
+              const domain::Catalogue& catalogue, Instant now);
+  void conclude(PreparedCommand& prepared, domain::Outcome outcome, std::uint64_t version);
+  bool may_refuse(ResidentAccount& account, Instant now) const;
+
+  /// Writes the events of a decision and returns the last one, which answers.
+  template <class State>
+  PlacedEventPtr record(const PreparedCommand& prepared, Resident<State>& stream,
+                        domain::Decision decision, Instant now);
+  /// Appends one event to the open entry.
+  PlacedEventPtr append(domain::RecordedEvent event, const LookupKey* key);
+  void answer(PreparedCommand& prepared, Answer answer);
+
+  std::uint32_t partition_;
+  SequencerLimits limits_;
+  bool failed_ = false;
+
+  // The end of what was decided; the log's own head follows.
+  std::uint32_t generation_;
+  std::uint64_t entry_count_;
+  Hash chain_;
+  Instant last_recorded_at_;
+  std::uint64_t committed_;
+
+  Entry open_;  ///< The entry being filled.
+  std::shared_ptr<const Entry> ready_;  ///< Sealed because it was full, not taken yet.
+  Tail tail_;
+  std::uint64_t indexed_ = 0;
+  std::uint64_t floor_;  ///< Look-ups older than this are too old.
+
+  std::unordered_map<std::string, ResidentAccount> accounts_;  ///< By stream_key.
+  std::unordered_map<std::string, ResidentTenant> tenants_;
+  std::deque<Waiting> waiting_;  ///< By position.
+};
+
+}  // namespace daybook::eventstore
