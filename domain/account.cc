@@ -8,10 +8,14 @@ namespace daybook::domain {
 
 std::string_view name_of(AccountStatus status) {
   switch (status) {
-    case AccountStatus::kNone: return "none";
-    case AccountStatus::kOpen: return "open";
-    case AccountStatus::kFrozen: return "frozen";
-    case AccountStatus::kClosed: return "closed";
+    case AccountStatus::kNone:
+      return "none";
+    case AccountStatus::kOpen:
+      return "open";
+    case AccountStatus::kFrozen:
+      return "frozen";
+    case AccountStatus::kClosed:
+      return "closed";
   }
   CHECK(false);
 }

@@ -14,21 +14,25 @@
 #include "domain/money.h"
 
 /// The account decider: what may happen to a customer's money, limits and tags, and what follows.
-/// Read in this order: commands, (events: domain/account_events.h), state, rejection, decide, evolve.
+/// Read in this order: commands, (events: domain/account_events.h), state, rejection, decide,
+/// evolve.
 ///
 /// Pure: no clock, no I/O, no float; time, the catalogue and what the past says come in as facts.
 namespace daybook::domain {
 
-// --- Bounds ---------------------------------------------------------------------------------------
+// --- Bounds
+// ---------------------------------------------------------------------------------------
 
-inline constexpr std::size_t kOpenHoldsMax = 1'000;     ///< Per account.
-inline constexpr std::size_t kTagsMax = 1'000;          ///< Per account, its services included.
-inline constexpr std::size_t kSettledPerDecision = 255;  ///< So that one decision has <= 256 events.
+inline constexpr std::size_t kOpenHoldsMax = 1'000;  ///< Per account.
+inline constexpr std::size_t kTagsMax = 1'000;       ///< Per account, its services included.
+inline constexpr std::size_t kSettledPerDecision =
+    255;  ///< So that one decision has <= 256 events.
 
 /// The tag that switches automatic payment; removing it is an explicit "off" (sources.md R15).
 inline constexpr std::string_view kAutoCreditTag = "auto_credit";
 
-// --- Commands -------------------------------------------------------------------------------------
+// --- Commands
+// -------------------------------------------------------------------------------------
 
 struct OpenAccount {
   Currency currency;
@@ -132,7 +136,8 @@ using AccountCommand =
                  PayOutBalance, IssueCreditNote, PostAdjustment, SetCreditLimit, ClearCreditLimit,
                  SetTag, RemoveTag, NoteUsage, ErasePrivateData, SettleAccount>;
 
-// --- State ----------------------------------------------------------------------------------------
+// --- State
+// ----------------------------------------------------------------------------------------
 
 enum class AccountStatus : std::uint8_t { kNone = 0, kOpen = 1, kFrozen = 2, kClosed = 3 };
 std::string_view name_of(AccountStatus status);
@@ -140,8 +145,8 @@ std::string_view name_of(AccountStatus status);
 /// What an account holds in one currency.
 struct CurrencyBalance {
   Currency currency;
-  Amount balance;                      ///< Signed: below zero is credit in use.
-  Amount held;                         ///< Sum of the open holds.
+  Amount balance;                        ///< Signed: below zero is credit in use.
+  Amount held;                           ///< Sum of the open holds.
   std::optional<Amount> limit_override;  ///< The account's own credit limit.
 
   bool operator==(const CurrencyBalance&) const = default;
@@ -209,20 +214,22 @@ EffectiveLimit effective_limit(const CurrencyBalance& balance, const Catalogue& 
 /// (Unbilled and receivable join with invoices; they are zero for prepaid accounts.)
 std::optional<Amount> available_of(const CurrencyBalance& balance, Amount limit);
 
-// --- Facts (rejections: domain/decision.h) ----------------------------------------------------------------------------
+// --- Facts (rejections: domain/decision.h)
+// ----------------------------------------------------------------------------
 
 /// What a decision may know besides the account's own state. Pointers may be null.
 struct AccountFacts {
   Instant now;
-  const AccountId* account = nullptr;    ///< REQUIRED: whose state it is.
-  const Catalogue* catalogue = nullptr;  ///< REQUIRED: as the partition adopted it.
-  bool keyed = false;                    ///< The command has an idempotency key.
-  const RecordedEvent* referenced = nullptr;  ///< The event that the command names.
+  const AccountId* account = nullptr;               ///< REQUIRED: whose state it is.
+  const Catalogue* catalogue = nullptr;             ///< REQUIRED: as the partition adopted it.
+  bool keyed = false;                               ///< The command has an idempotency key.
+  const RecordedEvent* referenced = nullptr;        ///< The event that the command names.
   const RecordedEvent* latest_reference = nullptr;  ///< The newest refund or reversal of it.
-  const PaymentClaimed* claim = nullptr;      ///< Who has this provider payment already.
+  const PaymentClaimed* claim = nullptr;            ///< Who has this provider payment already.
 };
 
-// --- Decide -----------------------------------------------------------------------------------------
+// --- Decide
+// -----------------------------------------------------------------------------------------
 
 /// What is due by `now`: expired holds, oldest due first, at most kSettledPerDecision. Done before
 /// every decision; the events are facts whatever the command's outcome.
@@ -231,7 +238,8 @@ std::vector<Event> settle(const AccountState& state, const Catalogue& catalogue,
 /// Decides one command against the settled state. Total: any command, any state.
 Outcome decide(const AccountCommand& command, const AccountState& state, const AccountFacts& facts);
 
-// --- Evolve -----------------------------------------------------------------------------------------
+// --- Evolve
+// -----------------------------------------------------------------------------------------
 
 /// The state after the event. Never judges: an event is a fact. Events of other streams are a bug.
 void evolve(AccountState& state, const RecordedEvent& recorded);

@@ -86,9 +86,8 @@ class Decider {
     const CurrencyEntry* entry = facts_.catalogue->find(command.amount.currency);
     if (entry != nullptr && entry->minimum_top_up &&
         command.amount.amount < *entry->minimum_top_up) {
-      return invalid("/amount/amount",
-                     "below the minimum top-up of " +
-                         to_text(Money{*entry->minimum_top_up, entry->currency}));
+      return invalid("/amount/amount", "below the minimum top-up of " +
+                                           to_text(Money{*entry->minimum_top_up, entry->currency}));
     }
     if (is_closed()) return refused("top-up", RefusalReason::kAccountClosed, command.amount);
     const CurrencyBalance before = balance_of(state_, command.amount.currency);
@@ -97,16 +96,21 @@ class Decider {
 
     const Amount used = std::max(Amount{}, Amount{-before.balance.units});
     const Amount restored = std::min(used, command.amount.amount);
-    Decision decision{{BalanceToppedUp{command.amount, command.provider,
-                                       command.provider_payment_id, command.description,
-                                       {restored, command.amount.currency}, after->balance,
+    Decision decision{{BalanceToppedUp{command.amount,
+                                       command.provider,
+                                       command.provider_payment_id,
+                                       command.description,
+                                       {restored, command.amount.currency},
+                                       after->balance,
                                        after->available}},
                       std::nullopt,
                       std::nullopt};
     if (command.provider_payment_id) {
       CHECK(command.provider);
-      decision.claim = PaymentClaimed{*command.provider, *command.provider_payment_id,
-                                      command.amount, {*facts_.account, state_.version + 1}};
+      decision.claim = PaymentClaimed{*command.provider,
+                                      *command.provider_payment_id,
+                                      command.amount,
+                                      {*facts_.account, state_.version + 1}};
     }
     return decision;
   }
@@ -135,8 +139,13 @@ class Decider {
     if (!available || !after) return does_not_fit();
 
     const auto refuse = [&](RefusalReason reason, std::optional<Money> short_by) -> Outcome {
-      return done(ChargeRefused{command.amount, reason, short_by, command.description,
-                                command.service, {limit.amount, before.currency}, limit.source,
+      return done(ChargeRefused{command.amount,
+                                reason,
+                                short_by,
+                                command.description,
+                                command.service,
+                                {limit.amount, before.currency},
+                                limit.source,
                                 facts_.catalogue->version});
     };
     if (is_closed()) return refuse(RefusalReason::kAccountClosed, std::nullopt);
@@ -151,9 +160,17 @@ class Decider {
       }
     }
     const auto [from_balance, from_credit] = split(before, command.amount);
-    return done(ChargePosted{command.amount, command.enforce, command.description, command.service,
-                             command.attributes, from_balance, from_credit, after->balance,
-                             after->available, {limit.amount, before.currency}, limit.source,
+    return done(ChargePosted{command.amount,
+                             command.enforce,
+                             command.description,
+                             command.service,
+                             command.attributes,
+                             from_balance,
+                             from_credit,
+                             after->balance,
+                             after->available,
+                             {limit.amount, before.currency},
+                             limit.source,
                              facts_.catalogue->version});
   }
 
@@ -181,9 +198,15 @@ class Decider {
       return refused("hold", RefusalReason::kInsufficientFunds, command.amount,
                      Money{*short_by, before.currency});
     }
-    return done(HoldPlaced{{state_.version + 1}, command.amount, command.expires_at,
-                           command.description, command.service, after->held, after->available,
-                           {limit.amount, before.currency}, limit.source,
+    return done(HoldPlaced{{state_.version + 1},
+                           command.amount,
+                           command.expires_at,
+                           command.description,
+                           command.service,
+                           after->held,
+                           after->available,
+                           {limit.amount, before.currency},
+                           limit.source,
                            facts_.catalogue->version});
   }
 
@@ -193,7 +216,8 @@ class Decider {
     if (hold == nullptr) return no_open_hold("capture");
     const Money amount = command.amount.value_or(hold->amount);
     if (amount.currency != hold->amount.currency) {
-      return invalid("/amount/currency", "the hold is in " + std::string(hold->amount.currency.code()));
+      return invalid("/amount/currency",
+                     "the hold is in " + std::string(hold->amount.currency.code()));
     }
     if (auto wrong = check_positive(amount)) return *wrong;
     if (amount.amount > hold->amount.amount) {
@@ -213,11 +237,10 @@ class Decider {
     if (!exists()) return account_not_found();
     const OpenHold* hold = open_hold(command.hold);
     if (hold == nullptr) return no_open_hold("release");
-    const auto after =
-        moved({Amount{}, hold->amount.currency}, Amount{-hold->amount.amount.units});
+    const auto after = moved({Amount{}, hold->amount.currency}, Amount{-hold->amount.amount.units});
     if (!after) return does_not_fit();
-    return done(HoldReleased{command.hold, hold->amount, command.reason, after->held,
-                             after->available});
+    return done(
+        HoldReleased{command.hold, hold->amount, command.reason, after->held, after->available});
   }
 
   Outcome operator()(const RefundCharge& command) const {
@@ -240,9 +263,12 @@ class Decider {
     }
     const auto after = moved(amount);
     if (!after) return does_not_fit();
-    return done(ChargeRefunded{command.charge, amount,
+    return done(ChargeRefunded{command.charge,
+                               amount,
                                {Amount{refunded.units + amount.amount.units}, amount.currency},
-                               command.reason, after->balance, after->available});
+                               command.reason,
+                               after->balance,
+                               after->available});
   }
 
   Outcome operator()(const PayOutBalance& command) const {
@@ -272,8 +298,7 @@ class Decider {
     if (is_closed()) return refused("credit-note", RefusalReason::kAccountClosed, command.amount);
     const auto after = moved(command.amount);
     if (!after) return does_not_fit();
-    return done(
-        CreditNoteIssued{command.amount, command.reason, after->balance, after->available});
+    return done(CreditNoteIssued{command.amount, command.reason, after->balance, after->available});
   }
 
   Outcome operator()(const PostAdjustment& command) const {
@@ -282,8 +307,8 @@ class Decider {
     if (is_closed()) return refused("adjustment", RefusalReason::kAccountClosed, command.amount);
     const auto after = moved(command.amount);
     if (!after) return does_not_fit();
-    return done(AdjustmentPosted{command.amount, command.reason, command.attributes,
-                                 after->balance, after->available});
+    return done(AdjustmentPosted{command.amount, command.reason, command.attributes, after->balance,
+                                 after->available});
   }
 
   Outcome operator()(const SetCreditLimit& command) const {

@@ -16,8 +16,8 @@
 ///
 /// NOTE: these are the stored format. A field is never renamed, reordered, removed or given another
 /// meaning: a change is a new struct with a new schema number beside the old one, an upcaster, a
-/// golden file and a line under "Stored format" in CHANGELOG.md. docs/events.md says what each means
-/// and which postings it makes.
+/// golden file and a line under "Stored format" in CHANGELOG.md. docs/events.md says what each
+/// means and which postings it makes.
 ///
 /// kType is the number in the stored envelope, kName the public type. Every number that matters was
 /// computed by decide; `*_after` are the account's values once the event counts, in its currency.
@@ -126,7 +126,8 @@ struct BalanceToppedUp {
   std::optional<std::string> provider;
   std::optional<std::string> provider_payment_id;
   std::optional<std::string> description;
-  Money credit_restored;  ///< The part that went to credit in use before it raised the balance above 0.
+  Money credit_restored;  ///< The part that went to credit in use before it raised the balance
+                          ///< above 0.
   Money balance_after;
   Money available_after;
 
@@ -430,7 +431,8 @@ struct TagRemoved {
   static constexpr std::string_view kName = "TagRemoved";
   std::optional<std::string> service;
   std::string tag;
-  std::optional<std::string> previous;  ///< Absent: `auto_credit` was removed without having been set.
+  std::optional<std::string>
+      previous;  ///< Absent: `auto_credit` was removed without having been set.
 
   bool operator==(const TagRemoved&) const = default;
   template <class Archive>

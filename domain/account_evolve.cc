@@ -19,7 +19,8 @@ class Evolution {
     state_.currency = event.currency;
     state_.opened_at = recorded_at_;
     balance(event.currency);
-    for (const auto& tag : event.tags) set_tag({std::nullopt, tag.name, tag.value, {}, recorded_at_});
+    for (const auto& tag : event.tags)
+      set_tag({std::nullopt, tag.name, tag.value, {}, recorded_at_});
   }
   void operator()(const AccountFrozen&) { state_.status = AccountStatus::kFrozen; }
   void operator()(const AccountUnfrozen&) { state_.status = AccountStatus::kOpen; }

@@ -27,8 +27,8 @@ struct Rejection {
 /// A yes, or a no that is recorded (ChargeRefused, CommandRefused). Empty events: all is as the
 /// command wants it, and it has no key that would have to be remembered.
 struct Decision {
-  std::vector<Event> events;            ///< The last one answers the command.
-  std::optional<PaymentClaimed> claim;  ///< Goes before them, on the payment's own stream.
+  std::vector<Event> events;                ///< The last one answers the command.
+  std::optional<PaymentClaimed> claim;      ///< Goes before them, on the payment's own stream.
   std::optional<CatalogueAdopted> adopted;  ///< Goes after them, on the partition's stream.
 
   bool operator==(const Decision&) const = default;

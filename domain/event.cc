@@ -14,19 +14,32 @@ std::string_view name_of(const Event& event) {
 
 std::string_view name_of(RefusalReason reason) {
   switch (reason) {
-    case RefusalReason::kInsufficientFunds: return "insufficient-funds";
-    case RefusalReason::kAccountFrozen: return "account-frozen";
-    case RefusalReason::kAccountClosed: return "account-closed";
-    case RefusalReason::kBalanceNotZero: return "balance-not-zero";
-    case RefusalReason::kHoldsOpen: return "holds-open";
-    case RefusalReason::kExceedsOriginal: return "exceeds-original";
-    case RefusalReason::kHoldNotOpen: return "hold-not-open";
-    case RefusalReason::kAlreadyReversed: return "already-reversed";
-    case RefusalReason::kPaymentConflict: return "payment-conflict";
-    case RefusalReason::kLimitReached: return "limit-reached";
-    case RefusalReason::kAccountExists: return "account-exists";
-    case RefusalReason::kTenantExists: return "tenant-exists";
-    case RefusalReason::kLastAdminKey: return "last-admin-key";
+    case RefusalReason::kInsufficientFunds:
+      return "insufficient-funds";
+    case RefusalReason::kAccountFrozen:
+      return "account-frozen";
+    case RefusalReason::kAccountClosed:
+      return "account-closed";
+    case RefusalReason::kBalanceNotZero:
+      return "balance-not-zero";
+    case RefusalReason::kHoldsOpen:
+      return "holds-open";
+    case RefusalReason::kExceedsOriginal:
+      return "exceeds-original";
+    case RefusalReason::kHoldNotOpen:
+      return "hold-not-open";
+    case RefusalReason::kAlreadyReversed:
+      return "already-reversed";
+    case RefusalReason::kPaymentConflict:
+      return "payment-conflict";
+    case RefusalReason::kLimitReached:
+      return "limit-reached";
+    case RefusalReason::kAccountExists:
+      return "account-exists";
+    case RefusalReason::kTenantExists:
+      return "tenant-exists";
+    case RefusalReason::kLastAdminKey:
+      return "last-admin-key";
   }
   CHECK(false);
 }
@@ -41,9 +54,12 @@ std::string_view name_of(Enforcement enforcement) {
 
 std::string_view name_of(CreditLimitSource source) {
   switch (source) {
-    case CreditLimitSource::kNone: return "none";
-    case CreditLimitSource::kCurrencyDefault: return "currency-default";
-    case CreditLimitSource::kAccount: return "account";
+    case CreditLimitSource::kNone:
+      return "none";
+    case CreditLimitSource::kCurrencyDefault:
+      return "currency-default";
+    case CreditLimitSource::kAccount:
+      return "account";
   }
   CHECK(false);
 }
@@ -54,10 +70,14 @@ std::string_view name_of(CurrencyStatus status) {
 
 std::string_view name_of(Role role) {
   switch (role) {
-    case Role::kAdmin: return "admin";
-    case Role::kOperator: return "operator";
-    case Role::kAuditor: return "auditor";
-    case Role::kClient: return "client";
+    case Role::kAdmin:
+      return "admin";
+    case Role::kOperator:
+      return "operator";
+    case Role::kAuditor:
+      return "auditor";
+    case Role::kClient:
+      return "client";
   }
   CHECK(false);
 }

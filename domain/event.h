@@ -40,8 +40,8 @@ struct RecordedEvent {
   Instant effective_at = {};  ///< When it counts; equal to recorded_at unless the command said so.
   std::string actor = {};     ///< An opaque id: `key:<id>` or `system`.
   std::string idempotency_key = {};  ///< Empty: none.
-  std::uint64_t fingerprint = 0;  ///< Of the request that the key stands for.
-  std::uint16_t rules_version = 1;  ///< Version of the posting rules it was booked by.
+  std::uint64_t fingerprint = 0;     ///< Of the request that the key stands for.
+  std::uint16_t rules_version = 1;   ///< Version of the posting rules it was booked by.
   Event event = {};
 
   bool operator==(const RecordedEvent&) const = default;

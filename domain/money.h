@@ -16,7 +16,8 @@ inline constexpr int kAmountDecimals = 12;
 /// Digits before the point that input may have; 26 + 12 decimals still fit 127 bits.
 inline constexpr int kAmountIntegerDigits = 26;
 
-/// An exact amount: a signed 128-bit count of 10^-12 of the currency unit. No float ever touches it.
+/// An exact amount: a signed 128-bit count of 10^-12 of the currency unit. No float ever touches
+/// it.
 struct Amount {
   int128 units = 0;
 

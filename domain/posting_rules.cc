@@ -32,30 +32,34 @@ std::optional<LedgerAccount> counter_account_of(const Event& event) {
 
 std::string_view name_of(LedgerAccount account) {
   switch (account) {
-    case LedgerAccount::kCustomerBalance: return "customer-balance";
-    case LedgerAccount::kPaymentClearing: return "payment-clearing";
-    case LedgerAccount::kRevenue: return "revenue";
-    case LedgerAccount::kCreditNotes: return "credit-notes";
-    case LedgerAccount::kAdjustments: return "adjustments";
+    case LedgerAccount::kCustomerBalance:
+      return "customer-balance";
+    case LedgerAccount::kPaymentClearing:
+      return "payment-clearing";
+    case LedgerAccount::kRevenue:
+      return "revenue";
+    case LedgerAccount::kCreditNotes:
+      return "credit-notes";
+    case LedgerAccount::kAdjustments:
+      return "adjustments";
   }
   CHECK(false);
 }
 
 std::optional<Money> balance_change_of(const Event& event) {
   using Change = std::optional<Money>;
-  return std::visit(
-      Overloaded{
-          [](const BalanceToppedUp& body) { return Change(body.amount); },
-          [](const TopUpReversed& body) { return Change(negated(body.amount)); },
-          [](const BalancePaidOut& body) { return Change(negated(body.amount)); },
-          [](const ChargePosted& body) { return Change(negated(body.amount)); },
-          [](const HoldCaptured& body) { return Change(negated(body.amount)); },
-          [](const ChargeRefunded& body) { return Change(body.amount); },
-          [](const CreditNoteIssued& body) { return Change(body.amount); },
-          [](const AdjustmentPosted& body) { return Change(body.amount); },
-          [](const auto&) { return Change(); },
-      },
-      event);
+  return std::visit(Overloaded{
+                        [](const BalanceToppedUp& body) { return Change(body.amount); },
+                        [](const TopUpReversed& body) { return Change(negated(body.amount)); },
+                        [](const BalancePaidOut& body) { return Change(negated(body.amount)); },
+                        [](const ChargePosted& body) { return Change(negated(body.amount)); },
+                        [](const HoldCaptured& body) { return Change(negated(body.amount)); },
+                        [](const ChargeRefunded& body) { return Change(body.amount); },
+                        [](const CreditNoteIssued& body) { return Change(body.amount); },
+                        [](const AdjustmentPosted& body) { return Change(body.amount); },
+                        [](const auto&) { return Change(); },
+                    },
+                    event);
 }
 
 std::optional<Money> balance_after_of(const Event& event) {

@@ -16,11 +16,11 @@ inline constexpr std::uint16_t kPostingRulesVersion = 1;
 
 /// A bucket in the chart of accounts. These numbers are the stored format of the general ledger.
 enum class LedgerAccount : std::uint8_t {
-  kCustomerBalance = 0,   ///< Liability: what the customers have paid in and not used.
-  kPaymentClearing = 1,   ///< Asset: money at the payment providers.
-  kRevenue = 2,           ///< Revenue: charges.
-  kCreditNotes = 3,       ///< Contra-revenue: credit notes.
-  kAdjustments = 4,       ///< Contra-revenue: adjustments.
+  kCustomerBalance = 0,  ///< Liability: what the customers have paid in and not used.
+  kPaymentClearing = 1,  ///< Asset: money at the payment providers.
+  kRevenue = 2,          ///< Revenue: charges.
+  kCreditNotes = 3,      ///< Contra-revenue: credit notes.
+  kAdjustments = 4,      ///< Contra-revenue: adjustments.
 };
 std::string_view name_of(LedgerAccount account);
 

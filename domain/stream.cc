@@ -6,10 +6,14 @@ namespace daybook::domain {
 
 std::string_view name_of(StreamKind kind) {
   switch (kind) {
-    case StreamKind::kAccount: return "account";
-    case StreamKind::kTenant: return "tenant";
-    case StreamKind::kPayment: return "payment";
-    case StreamKind::kPartition: return "partition";
+    case StreamKind::kAccount:
+      return "account";
+    case StreamKind::kTenant:
+      return "tenant";
+    case StreamKind::kPayment:
+      return "payment";
+    case StreamKind::kPartition:
+      return "partition";
   }
   CHECK(false);
 }

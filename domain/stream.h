@@ -30,7 +30,9 @@ struct StreamId {
   static StreamId account(TenantId tenant, const AccountId& account) {
     return {StreamKind::kAccount, std::move(tenant), account.value()};
   }
-  static StreamId of_tenant(TenantId tenant) { return {StreamKind::kTenant, std::move(tenant), ""}; }
+  static StreamId of_tenant(TenantId tenant) {
+    return {StreamKind::kTenant, std::move(tenant), ""};
+  }
   static StreamId payment(TenantId tenant, std::string_view provider, std::string_view payment_id);
   static StreamId partition(TenantId tenant) {
     return {StreamKind::kPartition, std::move(tenant), ""};

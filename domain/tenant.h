@@ -16,7 +16,8 @@ namespace daybook::domain {
 
 inline constexpr std::size_t kApiKeysMax = 10'000;  ///< Per tenant, revoked ones included.
 
-// --- Commands -------------------------------------------------------------------------------------
+// --- Commands
+// -------------------------------------------------------------------------------------
 
 /// What is told of a new key: everything but its secret.
 struct NewApiKey {
@@ -51,7 +52,8 @@ struct ChangeSettings {
 using TenantCommand =
     std::variant<CreateTenant, CreateApiKey, RevokeApiKey, SetCurrency, ChangeSettings>;
 
-// --- State ----------------------------------------------------------------------------------------
+// --- State
+// ----------------------------------------------------------------------------------------
 
 struct ApiKey {
   std::string key;
@@ -82,7 +84,8 @@ struct TenantState {
   }
 };
 
-// --- Decide and evolve ------------------------------------------------------------------------------
+// --- Decide and evolve
+// ------------------------------------------------------------------------------
 
 /// `keyed`: the command has an idempotency key.
 Outcome decide(const TenantCommand& command, const TenantState& state, bool keyed);

@@ -40,22 +40,23 @@ struct PlacedEvent {
 using PlacedEventPtr = std::shared_ptr<const PlacedEvent>;
 
 enum class AnswerKind {
-  kRecorded,     ///< An event carries the outcome: a yes, or a no that depends on the state.
-  kReplayed,     ///< An earlier event carries it.
-  kUnchanged,    ///< Nothing to do and nothing recorded: the command had no key.
-  kRejected,     ///< Not recorded, the key is not consumed: see `rejection`.
-  kKeyReused,    ///< The key stands for another request.
+  kRecorded,         ///< An event carries the outcome: a yes, or a no that depends on the state.
+  kReplayed,         ///< An earlier event carries it.
+  kUnchanged,        ///< Nothing to do and nothing recorded: the command had no key.
+  kRejected,         ///< Not recorded, the key is not consumed: see `rejection`.
+  kKeyReused,        ///< The key stands for another request.
   kVersionMismatch,  ///< if_match is not the stream's version: see `version`.
   kRefusalsLimited,  ///< Too many refusals on this account; later again.
-  kOverloaded,   ///< Not begun: the queue is full or the ledger is stopping.
-  kUnknown,      ///< The store failed: it may have happened. The same key will tell.
+  kOverloaded,       ///< Not begun: the queue is full or the ledger is stopping.
+  kUnknown,          ///< The store failed: it may have happened. The same key will tell.
 };
 
 /// The outcome of a command. Given out only when everything it rests on is durable.
 struct Answer {
   AnswerKind kind = AnswerKind::kUnknown;
-  PlacedEventPtr event = nullptr;     ///< kRecorded, kReplayed: the event that answers.
-  PlacedEventPtr original = nullptr;  ///< Set when `event` is a NoChange{of}: the event whose answer it repeats.
+  PlacedEventPtr event = nullptr;  ///< kRecorded, kReplayed: the event that answers.
+  PlacedEventPtr original =
+      nullptr;  ///< Set when `event` is a NoChange{of}: the event whose answer it repeats.
   domain::Rejection rejection = {};
   std::uint64_t version = 0;   ///< Of the stream once the command was done.
   std::uint64_t position = 0;  ///< Everything before this position was seen by the decision.

@@ -103,8 +103,8 @@ void encode_event(const domain::RecordedEvent& event, std::string& out) {
   wire.fixed8(kEnvelopeFormat);
   wire.varint(domain::type_of(event.event));
   wire.fixed8(kSchema);
-  wire.fixed8(
-      static_cast<std::uint8_t>((has_key ? kHasKey : 0) | (has_effective_at ? kHasEffectiveAt : 0)));
+  wire.fixed8(static_cast<std::uint8_t>((has_key ? kHasKey : 0) |
+                                        (has_effective_at ? kHasEffectiveAt : 0)));
   wire.fixed8(static_cast<std::uint8_t>(event.stream.kind));
   wire.text(event.stream.tenant.value());
   wire.text(event.stream.id);

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <cereal/cereal.hpp>
-#include <cereal/types/common.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include <cereal/cereal.hpp>
+#include <cereal/types/common.hpp>
 
 #include "domain/event.h"
 #include "domain/known_values.h"
@@ -97,8 +98,8 @@ namespace daybook::domain {
 using eventstore::EventIn;
 using eventstore::EventOut;
 
-/// An amount is a decimal exponent 0..12 and the mantissa without trailing zeros: 350.00 takes three
-/// bytes instead of seven. Zero is exponent 0.
+/// An amount is a decimal exponent 0..12 and the mantissa without trailing zeros: 350.00 takes
+/// three bytes instead of seven. Zero is exponent 0.
 inline void save(EventOut& ar, const Amount& amount) {
   int128 mantissa = amount.units;
   std::uint8_t exponent = 0;
@@ -113,8 +114,8 @@ inline void load(EventIn& ar, Amount& amount) {
   const std::uint8_t exponent = ar.wire.fixed8();
   const uint128 coded = ar.wire.varint128();
   auto mantissa = static_cast<int128>((coded >> 1) ^ (~(coded & 1) + 1));
-  const bool is_shortest = mantissa == 0 ? exponent == 0
-                                         : exponent == kAmountDecimals || mantissa % 10 != 0;
+  const bool is_shortest =
+      mantissa == 0 ? exponent == 0 : exponent == kAmountDecimals || mantissa % 10 != 0;
   if (exponent > kAmountDecimals || !is_shortest) ar.wire.fail();
   for (std::uint8_t i = 0; i < exponent && ar.wire.ok(); ++i) {
     if (__builtin_mul_overflow(mantissa, int128{10}, &mantissa)) ar.wire.fail();
@@ -125,8 +126,8 @@ inline void load(EventIn& ar, Amount& amount) {
 inline void save(EventOut& ar, const Currency& currency) { ar.wire.varint(currency.packed()); }
 inline void load(EventIn& ar, Currency& currency) {
   const std::uint64_t packed = ar.wire.varint();
-  const auto known = packed <= UINT16_MAX ? Currency::unpack(static_cast<std::uint16_t>(packed))
-                                          : std::nullopt;
+  const auto known =
+      packed <= UINT16_MAX ? Currency::unpack(static_cast<std::uint16_t>(packed)) : std::nullopt;
   if (!known) {
     ar.wire.fail();
     return;

@@ -22,13 +22,27 @@ void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default: {
         const auto byte = static_cast<unsigned char>(c);
         if (byte < 0x20) {
@@ -79,8 +93,9 @@ std::string JsonObject::text() const {
   std::vector<const std::pair<std::string, std::string>*> sorted;
   sorted.reserve(members_.size());
   for (const auto& member : members_) sorted.push_back(&member);
-  std::sort(sorted.begin(), sorted.end(),
-            [](const auto* left, const auto* right) { return is_utf16_less(left->first, right->first); });
+  std::sort(sorted.begin(), sorted.end(), [](const auto* left, const auto* right) {
+    return is_utf16_less(left->first, right->first);
+  });
   std::string out = "{";
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     CHECK(i == 0 || sorted[i - 1]->first != sorted[i]->first);

@@ -7,14 +7,15 @@ using domain::Overloaded;
 std::optional<std::uint64_t> referenced_version(const Command& command) {
   if (!command.is_account_command()) return std::nullopt;
   using Version = std::optional<std::uint64_t>;
-  return std::visit(Overloaded{
-                        [](const domain::RefundCharge& body) { return Version(body.charge.version); },
-                        [](const domain::ReverseTopUp& body) { return Version(body.top_up.version); },
-                        [](const domain::CaptureHold& body) { return Version(body.hold.version); },
-                        [](const domain::ReleaseHold& body) { return Version(body.hold.version); },
-                        [](const auto&) { return Version(); },
-                    },
-                    std::get<domain::AccountCommand>(command.body));
+  return std::visit(
+      Overloaded{
+          [](const domain::RefundCharge& body) { return Version(body.charge.version); },
+          [](const domain::ReverseTopUp& body) { return Version(body.top_up.version); },
+          [](const domain::CaptureHold& body) { return Version(body.hold.version); },
+          [](const domain::ReleaseHold& body) { return Version(body.hold.version); },
+          [](const auto&) { return Version(); },
+      },
+      std::get<domain::AccountCommand>(command.body));
 }
 
 std::optional<domain::StreamId> payment_stream(const Command& command) {

@@ -17,11 +17,11 @@ struct Lookups {
   LookupKey key{};  ///< Of the idempotency key; meaningless without one.
   std::optional<domain::AccountState> account;  ///< As last recorded; version 0 if there is none.
   std::optional<domain::TenantState> tenant;
-  PlacedEventPtr key_event;   ///< The event that carries the idempotency key.
-  PlacedEventPtr original;    ///< If key_event is a NoChange{of}: that event.
-  PlacedEventPtr claim;       ///< The PaymentClaimed of the provider payment.
-  PlacedEventPtr claimed_top_up;  ///< The top-up that it belongs to, if on this account.
-  PlacedEventPtr referenced;  ///< The event that the command names by version.
+  PlacedEventPtr key_event;         ///< The event that carries the idempotency key.
+  PlacedEventPtr original;          ///< If key_event is a NoChange{of}: that event.
+  PlacedEventPtr claim;             ///< The PaymentClaimed of the provider payment.
+  PlacedEventPtr claimed_top_up;    ///< The top-up that it belongs to, if on this account.
+  PlacedEventPtr referenced;        ///< The event that the command names by version.
   PlacedEventPtr latest_reference;  ///< The newest refund or reversal of it.
 };
 
@@ -30,6 +30,7 @@ struct PreparedCommand {
   Command command;
   Lookups lookups;
   Completion complete;
+  int looked_again = 0;  ///< Times that the look-ups were too old.
 };
 
 /// The version that a command names (refund, reversal, capture, release); none for others.

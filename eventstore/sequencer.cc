@@ -76,7 +76,8 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
                              .catalogue = &catalogue,
                              .keyed = !prepared.command.idempotency_key.empty()};
   if (lookups.referenced != nullptr) facts.referenced = &lookups.referenced->event;
-  if (lookups.latest_reference != nullptr) facts.latest_reference = &lookups.latest_reference->event;
+  if (lookups.latest_reference != nullptr)
+    facts.latest_reference = &lookups.latest_reference->event;
   if (claim != nullptr) facts.claim = std::get_if<domain::PaymentClaimed>(&claim->event.event);
 
   domain::Outcome outcome = domain::decide(std::get<domain::AccountCommand>(prepared.command.body),
@@ -114,17 +115,18 @@ bool Sequencer::offer_tenant_command(PreparedCommand& prepared, Instant now) {
     return true;
   }
   if (answer_early(prepared, tenant->state.version, now)) return true;
-  domain::Outcome outcome = domain::decide(std::get<domain::TenantCommand>(prepared.command.body),
-                                           tenant->state, !prepared.command.idempotency_key.empty());
+  domain::Outcome outcome =
+      domain::decide(std::get<domain::TenantCommand>(prepared.command.body), tenant->state,
+                     !prepared.command.idempotency_key.empty());
   auto* decision = std::get_if<domain::Decision>(&outcome);
   if (decision == nullptr || decision->events.empty()) {
     conclude(prepared, std::move(outcome), tenant->state.version);
     return true;
   }
   PlacedEventPtr event = record(prepared, *tenant, std::move(*decision), now);
-  answer(prepared, {.kind = AnswerKind::kRecorded,
-                    .event = std::move(event),
-                    .version = tenant->state.version});
+  answer(
+      prepared,
+      {.kind = AnswerKind::kRecorded, .event = std::move(event), .version = tenant->state.version});
   return true;
 }
 
@@ -225,8 +227,8 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
   }
   stream.end_position = tail_.next_position();
   if (decision.adopted) {
-    auto adopted = envelope(domain::StreamId::partition(command.tenant),
-                            decision.adopted->catalogue_version);
+    auto adopted =
+        envelope(domain::StreamId::partition(command.tenant), decision.adopted->catalogue_version);
     adopted.actor = "system";
     adopted.event = *decision.adopted;
     append(std::move(adopted), nullptr);

@@ -20,7 +20,8 @@ namespace daybook::eventstore {
 /// Bounds of the sequencer's memory and patience.
 struct SequencerLimits {
   std::size_t resident_streams_max = 200'000;  ///< Beyond it, clean states are let go.
-  std::uint64_t window_slack_events = 16'384;  ///< Kept although indexed, for look-ups on their way.
+  std::uint64_t window_slack_events =
+      16'384;  ///< Kept although indexed, for look-ups on their way.
   /// Refusals that one account may have recorded: a bucket of this size ...
   std::uint32_t refusals_burst = 200;
   /// ... that fills at this rate.
@@ -101,8 +102,8 @@ class Sequencer {
   bool offer_account_command(PreparedCommand& prepared, Instant now);
   bool offer_tenant_command(PreparedCommand& prepared, Instant now);
   bool answer_early(PreparedCommand& prepared, std::uint64_t version, Instant now);
-  void settle(const Command& command, ResidentAccount& account,
-              const domain::Catalogue& catalogue, Instant now);
+  void settle(const Command& command, ResidentAccount& account, const domain::Catalogue& catalogue,
+              Instant now);
   void conclude(PreparedCommand& prepared, domain::Outcome outcome, std::uint64_t version);
   bool may_refuse(ResidentAccount& account, Instant now) const;
 
@@ -125,7 +126,7 @@ class Sequencer {
   Instant last_recorded_at_;
   std::uint64_t committed_;
 
-  Entry open_;  ///< The entry being filled.
+  Entry open_;                          ///< The entry being filled.
   std::shared_ptr<const Entry> ready_;  ///< Sealed because it was full, not taken yet.
   Tail tail_;
   std::uint64_t indexed_ = 0;

@@ -22,9 +22,11 @@ std::uint64_t version_of_key(std::string_view version_key);
 
 /// What a look-up key stands for. These numbers are the stored format.
 enum class LookupKind : std::uint8_t {
-  kIdempotencyKey = 1,   ///< Text: the key. The event that carries it.
-  kLatestReference = 2,  ///< Text: a version in decimal. The newest refund or reversal of that event.
-  kPaymentClaim = 3,  ///< Text: empty. The one event of a payment stream; never stored, window only.
+  kIdempotencyKey = 1,  ///< Text: the key. The event that carries it.
+  kLatestReference =
+      2,  ///< Text: a version in decimal. The newest refund or reversal of that event.
+  kPaymentClaim =
+      3,  ///< Text: empty. The one event of a payment stream; never stored, window only.
 };
 
 /// 16 bytes of SHA-256 over kind, stream and text.

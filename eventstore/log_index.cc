@@ -1,0 +1,250 @@
+#include "eventstore/log_index.h"
+
+#include <utility>
+
+#include "domain/base/check.h"
+#include "eventstore/event_codec.h"
+#include "eventstore/stream_key.h"
+#include "eventstore/wire.h"
+
+namespace daybook::eventstore {
+namespace {
+
+using domain::StreamId;
+using domain::StreamKind;
+
+std::string row_key(const LookupKey& key) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes.
+  std::string row(reinterpret_cast<const char*>(key.data()), key.size());
+  // Row keys do not start with NUL: that is where checkpoints live.
+  row.insert(row.begin(), 'K');
+  return row;
+}
+
+std::string position_row(std::uint64_t position) {
+  std::string row;
+  WireWriter(row).varint(position);
+  return row;
+}
+
+Result<domain::AccountState> decode_state(std::string_view bytes, const domain::AccountState&) {
+  return decode_account_state(bytes);
+}
+Result<domain::TenantState> decode_state(std::string_view bytes, const domain::TenantState&) {
+  return decode_tenant_state(bytes);
+}
+
+template <class State>
+Result<State> read_state(const KvStore& store, Table table, const std::string& key) {
+  auto row = store.get(table, key);
+  if (!row.ok()) return row.status();
+  if (!*row) return State{};
+  return decode_state(**row, State{});
+}
+
+}  // namespace
+
+std::string latest_state_key(const StreamId& stream) { return "L" + stream_key(stream); }
+std::string snapshot_key(const StreamId& stream, std::uint64_t version) {
+  return "S" + version_key(stream_key(stream), version);
+}
+
+void KeyRows::apply(const DecodedEntry& entry, KvBatch& batch) {
+  for (std::size_t i = 0; i < entry.events.size(); ++i) {
+    const auto& event = entry.events[i];
+    const std::uint64_t position = entry.entry.base_position + i;
+    if (!event.idempotency_key.empty()) {
+      const auto key = lookup_key(LookupKind::kIdempotencyKey, event.stream, event.idempotency_key);
+      batch.put(table_, row_key(key), position_row(position));
+    }
+    if (const auto version = reference_of(event.event)) {
+      const auto key =
+          lookup_key(LookupKind::kLatestReference, event.stream, std::to_string(*version));
+      batch.put(table_, row_key(key), position_row(position));
+    }
+  }
+}
+
+void StreamRows::apply(const DecodedEntry& entry, KvBatch& batch) {
+  for (std::size_t i = 0; i < entry.events.size(); ++i) {
+    const auto& event = entry.events[i];
+    std::string row = position_row(entry.entry.base_position + i);
+    row += entry.bytes[i];
+    batch.put(table_, version_key(stream_key(event.stream), event.version), std::move(row));
+  }
+}
+
+Result<PlacedEventPtr> decode_stream_row(std::string_view row) {
+  WireReader wire(row);
+  const std::uint64_t position = wire.varint();
+  auto event = decode_event(wire.raw(wire.remaining()));
+  if (!event.ok()) return event.status();
+  PlacedEventPtr placed =
+      std::make_shared<const PlacedEvent>(PlacedEvent{std::move(*event), position});
+  return placed;
+}
+
+template <class State>
+Result<StateRows::Cached<State>*> StateRows::cached(Cache<State>& cache, const std::string& key) {
+  const auto found = cache.find(key);
+  if (found != cache.end()) return &found->second;
+  auto state = read_state<State>(store_, table_, key);
+  if (!state.ok()) return state.status();
+  return &cache.emplace(key, Cached<State>{std::move(*state), false}).first->second;
+}
+
+Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
+  for (const auto& event : entry.events) {
+    const std::string key = latest_state_key(event.stream);
+    if (event.stream.kind == StreamKind::kAccount) {
+      auto item = cached(accounts_, key);
+      if (!item.ok()) return item.status();
+      domain::evolve((*item)->state, event);
+      (*item)->changed = true;
+      if (event.version % kSnapshotEvery == 0) {
+        batch.put(table_, snapshot_key(event.stream, event.version), encode_state((*item)->state));
+      }
+    } else if (event.stream.kind == StreamKind::kTenant) {
+      auto item = cached(tenants_, key);
+      if (!item.ok()) return item.status();
+      domain::evolve((*item)->state, event);
+      (*item)->changed = true;
+    }
+  }
+  return {};
+}
+
+void StateRows::finish(KvBatch& batch) {
+  const auto put_changed = [&](auto& cache) {
+    for (auto& [key, item] : cache) {
+      if (std::exchange(item.changed, false)) batch.put(table_, key, encode_state(item.state));
+    }
+    if (cache.size() > kCachedStatesMax) cache.clear();
+  };
+  put_changed(accounts_);
+  put_changed(tenants_);
+}
+
+void StateRows::reset() {
+  accounts_.clear();
+  tenants_.clear();
+}
+
+Result<Lookups> LogIndex::look_up(const Command& command) const {
+  Lookups lookups;
+  // Read before the rows: what they show may be newer, never older.
+  lookups.as_of = applied();
+  auto tenant = tenant_state(command.tenant);
+  if (!tenant.ok()) return tenant.status();
+  lookups.tenant = std::move(*tenant);
+  if (command.is_account_command()) {
+    auto account = account_state(command.tenant, command.account);
+    if (!account.ok()) return account.status();
+    lookups.account = std::move(*account);
+  }
+  for (const auto look :
+       {&LogIndex::look_up_key, &LogIndex::look_up_payment, &LogIndex::look_up_reference}) {
+    Status status = (this->*look)(command, lookups);
+    if (!status.ok()) return status;
+  }
+  return lookups;
+}
+
+Status LogIndex::look_up_key(const Command& command, Lookups& lookups) const {
+  if (command.idempotency_key.empty()) return {};
+  const StreamId stream = command.stream();
+  lookups.key = lookup_key(LookupKind::kIdempotencyKey, stream, command.idempotency_key);
+  auto event = find(lookups.key);
+  if (!event.ok()) return event.status();
+  lookups.key_event = *event;
+  if (lookups.key_event == nullptr) return {};
+  const auto* repeat = std::get_if<domain::NoChange>(&lookups.key_event->event.event);
+  if (repeat == nullptr || !repeat->of) return {};
+  auto original = event_of(stream, repeat->of->version);
+  if (!original.ok()) return original.status();
+  lookups.original = *original;
+  return {};
+}
+
+Status LogIndex::look_up_payment(const Command& command, Lookups& lookups) const {
+  const auto payment = payment_stream(command);
+  if (!payment) return {};
+  auto claim = event_of(*payment, 1);
+  if (!claim.ok()) return claim.status();
+  lookups.claim = *claim;
+  if (lookups.claim == nullptr) return {};
+  const auto* claimed = std::get_if<domain::PaymentClaimed>(&lookups.claim->event.event);
+  CHECK(claimed != nullptr);
+  if (claimed->top_up.account != command.account) return {};
+  auto top_up = event_of(command.stream(), claimed->top_up.version);
+  if (!top_up.ok()) return top_up.status();
+  lookups.claimed_top_up = *top_up;
+  return {};
+}
+
+Status LogIndex::look_up_reference(const Command& command, Lookups& lookups) const {
+  const auto version = referenced_version(command);
+  if (!version) return {};
+  const StreamId stream = command.stream();
+  auto event = event_of(stream, *version);
+  if (!event.ok()) return event.status();
+  lookups.referenced = *event;
+  auto latest = find(lookup_key(LookupKind::kLatestReference, stream, std::to_string(*version)));
+  if (!latest.ok()) return latest.status();
+  lookups.latest_reference = *latest;
+  return {};
+}
+
+Result<PlacedEventPtr> LogIndex::find(const LookupKey& key) const {
+  auto row = store_.get(tables_.keys, row_key(key));
+  if (!row.ok()) return row.status();
+  if (!*row) return PlacedEventPtr();
+  WireReader wire(**row);
+  const std::uint64_t position = wire.varint();
+  if (!wire.ok()) return corrupt("a row of the log index is malformed");
+  return event_at(position);
+}
+
+Result<PlacedEventPtr> LogIndex::event_at(std::uint64_t position) const {
+  auto cursor = log_.read(position);
+  if (!cursor.ok()) return cursor.status();
+  auto entry = (*cursor)->next();
+  if (!entry.ok()) return entry.status();
+  if (!*entry || (*entry)->base_position > position || (*entry)->end_position() <= position) {
+    return corrupt("position " + std::to_string(position) + " is indexed and not in the log");
+  }
+  PlacedEventPtr placed;
+  Status failure;
+  for_each_event(**entry, [&](std::uint64_t at, std::string_view bytes) {
+    if (at != position) return true;
+    auto event = decode_event(bytes);
+    if (event.ok()) {
+      placed = std::make_shared<const PlacedEvent>(PlacedEvent{std::move(*event), position});
+    } else {
+      failure = event.status();
+    }
+    return false;
+  });
+  if (!failure.ok()) return failure;
+  return placed;
+}
+
+Result<PlacedEventPtr> LogIndex::event_of(const StreamId& stream, std::uint64_t version) const {
+  auto row = store_.get(tables_.streams, version_key(stream_key(stream), version));
+  if (!row.ok()) return row.status();
+  if (!*row) return PlacedEventPtr();
+  return decode_stream_row(**row);
+}
+
+Result<domain::TenantState> LogIndex::tenant_state(const TenantId& tenant) const {
+  return read_state<domain::TenantState>(store_, tables_.states,
+                                         latest_state_key(StreamId::of_tenant(tenant)));
+}
+
+Result<domain::AccountState> LogIndex::account_state(const TenantId& tenant,
+                                                     const AccountId& account) const {
+  return read_state<domain::AccountState>(store_, tables_.states,
+                                          latest_state_key(StreamId::account(tenant, account)));
+}
+
+}  // namespace daybook::eventstore

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "domain/account.h"
+#include "domain/tenant.h"
+#include "eventstore/command.h"
+#include "eventstore/decoded_entry.h"
+#include "eventstore/event_log.h"
+#include "eventstore/kv.h"
+#include "eventstore/lookups.h"
+
+/// What a decision needs from the past beyond its own stream's state, and that state itself:
+/// derived from the log, in three tables that are written behind it. Index and sequencer's tail
+/// together are the whole log, always (eventstore/lookups.h).
+///
+/// Each writer has the shape of a projection (apply an entry, finish a batch); the projector drives
+/// them. Thread rule: writers by the projector's thread, readers by any.
+namespace daybook::eventstore {
+
+/// Versions between two snapshots of an account's state, for reads of the past.
+inline constexpr std::uint64_t kSnapshotEvery = 1'024;
+
+/// Table `keys`: lookup_key -> position of the event that carries it.
+class KeyRows {
+ public:
+  explicit KeyRows(Table table) : table_(table) {}
+  void apply(const DecodedEntry& entry, KvBatch& batch);
+  Table table() const { return table_; }
+
+ private:
+  Table table_;
+};
+
+/// Table `streams`: version_key -> position as a varint, then the stored event. An account's
+/// history lies together, however far apart its entries are.
+class StreamRows {
+ public:
+  explicit StreamRows(Table table) : table_(table) {}
+  void apply(const DecodedEntry& entry, KvBatch& batch);
+  Table table() const { return table_; }
+
+ private:
+  Table table_;
+};
+
+/// Reads one row of `streams`.
+Result<PlacedEventPtr> decode_stream_row(std::string_view row);
+
+/// Table `states`: "L" + stream_key -> latest state of an account or tenant; "S" + version_key ->
+/// an account's state at every kSnapshotEvery-th version. Snapshots are a cache, never meaning.
+class StateRows {
+ public:
+  /// States kept in memory between batches, so that busy streams are not read again.
+  static constexpr std::size_t kCachedStatesMax = 100'000;
+
+  StateRows(const KvStore& store, Table table) : store_(store), table_(table) {}
+
+  Status apply(const DecodedEntry& entry, KvBatch& batch);
+  void finish(KvBatch& batch);
+  void reset();
+  Table table() const { return table_; }
+
+ private:
+  template <class State>
+  struct Cached {
+    State state;
+    bool changed = false;
+  };
+  template <class State>
+  using Cache = std::unordered_map<std::string, Cached<State>>;
+
+  template <class State>
+  Result<Cached<State>*> cached(Cache<State>& cache, const std::string& key);
+
+  const KvStore& store_;
+  Table table_;
+  Cache<domain::AccountState> accounts_;
+  Cache<domain::TenantState> tenants_;
+};
+
+std::string latest_state_key(const domain::StreamId& stream);
+std::string snapshot_key(const domain::StreamId& stream, std::uint64_t version);
+
+/// The reading side: everything recorded before the position that was last published.
+class LogIndex {
+ public:
+  struct Tables {
+    Table keys;
+    Table streams;
+    Table states;
+  };
+
+  LogIndex(const KvStore& store, const EventLog& log, Tables tables)
+      : store_(store), log_(log), tables_(tables) {}
+
+  /// All three tables have everything before `position`. Never goes back.
+  void publish(std::uint64_t position) { applied_.store(position, std::memory_order_release); }
+  std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
+
+  /// All that the sequencer may want to know of the past for this command.
+  Result<Lookups> look_up(const Command& command) const;
+
+  /// The event at a position that the log has, read from the log.
+  Result<PlacedEventPtr> event_at(std::uint64_t position) const;
+  /// The event at a version of a stream; null if the index has none.
+  Result<PlacedEventPtr> event_of(const domain::StreamId& stream, std::uint64_t version) const;
+  /// The state of a tenant as last indexed; version 0 if there is none.
+  Result<domain::TenantState> tenant_state(const TenantId& tenant) const;
+  Result<domain::AccountState> account_state(const TenantId& tenant,
+                                             const AccountId& account) const;
+
+ private:
+  Result<PlacedEventPtr> find(const LookupKey& key) const;
+  Status look_up_key(const Command& command, Lookups& lookups) const;
+  Status look_up_payment(const Command& command, Lookups& lookups) const;
+  Status look_up_reference(const Command& command, Lookups& lookups) const;
+
+  const KvStore& store_;
+  const EventLog& log_;
+  Tables tables_;
+  std::atomic<std::uint64_t> applied_{0};
+};
+
+}  // namespace daybook::eventstore
