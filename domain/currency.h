@@ -15,7 +15,7 @@ class Currency {
  public:
   Currency() = default;
 
-  /// The currency of a code that ISO 4217 lists as active and gives an exponent (no XAU, no XXX).
+  /// The currency of a code that ISO 4217 lists as active and gives an exponent (no XAU, no XTS).
   static std::optional<Currency> parse(std::string_view code);
 
   /// The code, "USD". REQUIRES: not the default value. The view lives as long as the program.
@@ -43,8 +43,9 @@ struct CurrencyRow {
   int exponent;
 };
 
-/// Every listed currency, ordered by code. Source: ISO 4217 list one; a test checks the exponents
-/// against an independent list.
+/// Every listed currency, ordered by code. Source: ISO 4217 list one as published on 2024-06-25,
+/// and the codes added since. A code that ISO withdraws later stays: old events name it. A test
+/// checks the exponents against an independent list.
 std::span<const CurrencyRow> iso_4217();
 
 }  // namespace daybook::domain

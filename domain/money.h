@@ -40,6 +40,7 @@ bool is_whole_minor_units(Amount amount, Currency currency);
 
 /// Text with at least `minimum_decimals` and at most 12 decimals and no superfluous zero:
 /// "100.00", "0.0000008", "-400.00", and "5" for minimum 0. REQUIRES: 0 <= minimum_decimals <= 12.
+/// Below 10^26 units of currency parse_amount() reads it back; a sum beyond that has 27 digits.
 std::string to_text(Amount amount, int minimum_decimals);
 
 /// An amount in a currency. Two currencies never meet in one sum.
@@ -53,7 +54,8 @@ struct Money {
 /// The amount as text with the digits of its currency, without the code. REQUIRES: a currency.
 std::string to_text(const Money& money);
 
-/// How the one rounding of a value to fewer decimals is done; always named at the call.
+/// How the one rounding of a value to fewer decimals is done; always named at the call. A half goes
+/// to the even neighbour (kHalfEven) or away from zero, whatever the sign (kHalfUp).
 enum class Rounding { kHalfEven, kHalfUp, kTowardZero, kFloor, kCeiling };
 
 /// `amount` rounded to the currency's minor unit. The caller records the difference.
@@ -62,6 +64,8 @@ std::optional<Amount> round_to_minor_units(Amount amount, Currency currency, Rou
 
 /// Decimals that a quantity keeps.
 inline constexpr int kQuantityDecimals = 18;
+/// Digits before the point that input may have; 20 + 18 decimals still fit 127 bits.
+inline constexpr int kQuantityIntegerDigits = 20;
 
 /// An exact quantity: a signed 128-bit count of 10^-18 of its unit.
 struct Quantity {
