@@ -173,7 +173,8 @@ class FocusCsvReader::Impl {
       csv_init(&parser_, CSV_STRICT | CSV_STRICT_FINI);
       csv_set_space_func(&parser_, is_no_space);
       csv_set_term_func(&parser_, is_line_feed);
-      csv_set_blk_size(&parser_, 4096);
+      // Its buffer grows by this much at a time: small steps make a long field quadratic.
+      csv_set_blk_size(&parser_, std::size_t{64} * 1024);
       parser_dirty_ = false;
     }
     text_.clear();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 namespace daybook::api {
 namespace {
@@ -191,6 +192,8 @@ TEST(FocusCsvTest, wrong_quotes_cost_one_row) {
             "line 3, column BillingAccountId: " + quotes);
   EXPECT_EQ(error_of("acme,1,USD,2024-09-18 22:00:00,\"d\"x,"),
             "line 3, column ChargeDescription: " + quotes);
+  EXPECT_EQ(error_of("acme,1,USD,2024-09-18 22:00:00,\"d\"x,\ry"),
+            "line 3, column ChargeDescription: " + quotes);
   EXPECT_EQ(error_of("acme,1,USD,2024-09-18 22:00:00, \"d\","),
             "line 3, column ChargeDescription: " + quotes);
   EXPECT_EQ(error_of("acme,1,USD,2024-09-18 22:00:00,\"d\" ,"),
@@ -357,12 +360,12 @@ TEST(FocusCsvTest, columns_are_limited_to_a_thousand) {
 TEST(FocusCsvTest, row_over_the_limit_ends_the_reading) {
   const std::string start = "acme,1,USD,2024-09-18 22:00:00,\"";
   std::string text = kHeader + kGood + start;
-  text.append(kFocusMaxRowBytes - start.size() - 3, '\n');
+  text.append(kFocusMaxRowBytes - start.size() - 3, 'v');
   const Outcome fits = read_in_pieces(text + "\",\n" + kGood, 65'536);
   EXPECT_TRUE(fits.status.ok());
   EXPECT_EQ(fits.rows.size(), 2U);
   EXPECT_EQ(fits.errors.size(), 1U);
-  const Outcome over = read_in_pieces(text + "\n\",\n" + kGood, 65'536);
+  const Outcome over = read_in_pieces(text + "v\",\n" + kGood, 65'536);
   EXPECT_EQ(over.rows.size(), 1U);
   EXPECT_EQ(over.errors.size(), 0U);
   EXPECT_TRUE(over.status.message().ends_with(
@@ -385,6 +388,41 @@ TEST(FocusCsvTest, stream_that_cannot_be_read_is_an_io_error) {
   std::ifstream in("/");
   const FocusSink sink = {[](FocusRow) { return true; }, [](const FocusRowError&) { return true; }};
   EXPECT_EQ(read_focus_csv(in, sink).code(), StatusCode::kIo);
+}
+
+rc::Gen<std::string> text_of(std::string alphabet) {
+  return rc::gen::container<std::string>(rc::gen::elementOf(std::move(alphabet)));
+}
+
+RC_GTEST_PROP(FocusCsvProperty, quoted_text_comes_back_whole_with_the_right_line, ()) {
+  const auto texts = *rc::gen::container<std::vector<std::string>>(text_of("\",\r\n aN"));
+  std::string file = kHeader;
+  std::vector<std::uint64_t> lines;
+  for (const std::string& text : texts) {
+    lines.push_back(1 + static_cast<std::uint64_t>(std::count(file.begin(), file.end(), '\n')));
+    file += "acme,1,USD,2024-09-18 22:00:00,\"";
+    for (const char c : text) file += std::string(c == '"' ? 2U : 1U, c);
+    file += "\",\r\n";
+  }
+  const Outcome outcome = read_in_pieces(file, *rc::gen::inRange<std::size_t>(1, 100));
+  RC_ASSERT(outcome.status.ok());
+  RC_ASSERT(outcome.errors.empty());
+  RC_ASSERT(outcome.rows.size() == texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    RC_ASSERT(outcome.rows[i].description == texts[i]);
+    RC_ASSERT(outcome.rows[i].line == lines[i]);
+  }
+}
+
+RC_GTEST_PROP(FocusCsvProperty, damage_is_reported_alike_however_the_bytes_are_cut, ()) {
+  const std::string damage = *text_of("\",\r\n{a\xEF");
+  std::string file = kHeader + kGood + kGood + kGood;
+  file.insert(*rc::gen::inRange<std::size_t>(0, file.size()), damage);
+  const Outcome whole = read_in_pieces(file, file.size());
+  const Outcome cut = read_in_pieces(file, *rc::gen::inRange<std::size_t>(1, 20));
+  RC_ASSERT(keys(cut.rows) == keys(whole.rows));
+  RC_ASSERT(cut.errors == whole.errors);
+  RC_ASSERT(cut.status.message() == whole.status.message());
 }
 
 TEST(FocusCsvTest, published_sample_is_read_whole_and_to_the_last_decimal) {
