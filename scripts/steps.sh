@@ -10,6 +10,7 @@ tests_passed=0  # summed over the test programs
 tests_failed=0  # the same, plus one for each step that failed without naming a test
 tests_skipped=0 # by the end-to-end tests' own count
 running=        # process id of the step under way
+seconds_max=${seconds_max:-5400} # all steps together; what starts later fails at once
 
 stop_running() {
   trap - INT TERM
@@ -26,13 +27,15 @@ trap stop_running INT TERM
 # exported function. A failure is counted, its output is printed, and the caller goes on.
 #   step NAME MINUTES COMMAND ARGS...
 step() {
-  local name=$1 minutes=$2 start=$SECONDS status=0 log passed=0 failed=0 skipped=0
+  local name=$1 limit=$(($2 * 60)) start=$SECONDS status=0 log passed=0 failed=0 skipped=0
+  if ((limit > seconds_max - SECONDS)); then limit=$((seconds_max - SECONDS)); fi
+  if ((limit < 1)); then limit=1; fi
   shift 2
   log=$steps_log/$(tr -cs 'a-z0-9\n' '_' <<<"${name,,}").log
   # In a process group of its own (timeout makes it), so that nothing outlives the step; in the
   # background, so that a Ctrl-C is seen at once. A fresh bash: set -e holds in the functions.
   # shellcheck disable=SC2016
-  timeout --kill-after=30 "${minutes}m" bash -euo pipefail -c '"$@"' step "$@" \
+  timeout --kill-after=30 "$limit" bash -euo pipefail -c '"$@"' step "$@" \
     >"$log" 2>&1 </dev/null &
   running=$!
   wait "$running" || status=$?
@@ -54,7 +57,7 @@ step() {
     return 0
   fi
   if ((failed == 0)); then tests_failed=$((tests_failed + 1)); fi
-  if ((status == 124 || status == 137)); then name+=" (ended after $minutes minutes)"; fi
+  if ((status == 124 || status == 137)); then name+=" (ended after $limit s)"; fi
   printf 'FAIL  %5ds  %s\n' $((SECONDS - start)) "$name"
   tail -n 2000 "$log" | sed 's/^/      | /'
   return 1
