@@ -103,7 +103,7 @@ list_sources() { # PATTERN...: the project's own files
 }
 check_format() { list_sources '*.h' '*.cc' | xargs clang-format-19 --dry-run -Werror; }
 check_scripts() { # every shell script, by its first line
-  grep -rlE '^#!.*\b(ba)?sh$|^# shellcheck shell=' scripts .ci tests --exclude-dir=node_modules |
+  grep -rIlE '^#!.*\b(ba)?sh$|^# shellcheck shell=' scripts .ci tests --exclude-dir=node_modules |
     sort | xargs shellcheck
 }
 configure() { cmake --preset "$1"; }
