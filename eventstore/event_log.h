@@ -24,9 +24,9 @@ struct LogHead {
 /// What became of an append.
 enum class AppendOutcome {
   kCommitted,  ///< Durable: it survives a crash and power loss, and a reader will always see it.
-  kFenced,     ///< Another owner has the partition; nothing of it will ever be visible. Cluster only.
-  kUnknown,    ///< The store failed on the way. The entry is there as a whole or not at all; only a
-               ///< reopened log can tell. This log refuses every further append.
+  kFenced,   ///< Another owner has the partition; nothing of it will ever be visible. Cluster only.
+  kUnknown,  ///< The store failed on the way. The entry is there as a whole or not at all; only a
+             ///< reopened log can tell. This log refuses every further append.
 };
 
 /// Reads entries in log order. Not thread-safe; may outlive later appends, sees those committed

@@ -86,8 +86,8 @@ class WireReader {
     const std::string_view bytes = raw(sizeof(Integer));
     Integer value = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i) {
-      value = static_cast<Integer>(value | (static_cast<Integer>(static_cast<std::uint8_t>(bytes[i]))
-                                            << (8 * i)));
+      value = static_cast<Integer>(
+          value | (static_cast<Integer>(static_cast<std::uint8_t>(bytes[i])) << (8 * i)));
     }
     return value;
   }
