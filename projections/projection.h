@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "domain/base/result.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/kv.h"
 
@@ -24,11 +25,15 @@ class Projection {
   virtual std::uint32_t code_version() const = 0;
   virtual eventstore::Table table() const = 0;
 
-  /// Takes the next entry; called once for each, in order.
-  virtual void apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) = 0;
+  /// Takes the next entry; called once for each, in order. An error stops the projector: nothing of
+  /// the batch is written, and no entry is ever skipped.
+  virtual Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) = 0;
 
   /// Called before the batch is written: the place to put rows that many events changed, once.
-  virtual void finish(eventstore::KvBatch& batch) { static_cast<void>(batch); }
+  virtual Status finish(eventstore::KvBatch& batch) {
+    static_cast<void>(batch);
+    return {};
+  }
 
   /// Forgets what it keeps in memory: the table was emptied, or the batch was not written.
   virtual void reset() {}

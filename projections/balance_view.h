@@ -1,0 +1,39 @@
+#pragma once
+
+#include <vector>
+
+#include "domain/account.h"
+#include "domain/base/result.h"
+#include "domain/catalogue.h"
+#include "projections/balances.h"
+
+namespace daybook::projections {
+
+/// The public numbers of one currency of an account (GET balance), all in that currency.
+struct BalanceView {
+  domain::Currency currency;
+  domain::Amount balance;        ///< Signed.
+  domain::Amount shown_balance;  ///< max(0, balance).
+  domain::Amount credit_limit;   ///< In force.
+  domain::CreditLimitSource credit_limit_source = domain::CreditLimitSource::kNone;
+  domain::Amount credit_used;  ///< max(0, -balance).
+  domain::Amount held;
+  domain::Amount unbilled;    ///< Zero: every charge is posted as it comes.
+  domain::Amount receivable;  ///< Zero: there are no invoices.
+  domain::Amount available;   ///< max(0, domain::available_of).
+
+  bool operator==(const BalanceView&) const = default;
+};
+
+/// The one definition of those numbers. Pure. Errors: kInvalid, when available does not fit 128
+/// bits, which takes a credit limit near the largest amount.
+Result<BalanceView> balance_view(const domain::CurrencyBalance& balance,
+                                 const domain::Catalogue& catalogue);
+
+/// Of rows of the read model, and of a state (reads of the past): in their order.
+Result<std::vector<BalanceView>> balance_views(const std::vector<BalanceRow>& rows,
+                                               const domain::Catalogue& catalogue);
+Result<std::vector<BalanceView>> balance_views(const domain::AccountState& state,
+                                               const domain::Catalogue& catalogue);
+
+}  // namespace daybook::projections

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "domain/base/result.h"
+#include "domain/base/time.h"
+#include "domain/stream.h"
+#include "eventstore/kv.h"
+#include "projections/projection.h"
+#include "projections/row_cache.h"
+
+namespace daybook::projections {
+
+/// An open hold that ends by itself at `due_at`.
+struct DueHold {
+  Instant due_at;
+  domain::StreamId stream;
+  std::uint64_t hold_version = 0;
+
+  bool operator==(const DueHold&) const = default;
+};
+
+/// When an open hold is due: the row that leads from the hold to its place in the order.
+struct DueTime {
+  Instant due_at;
+};
+std::string encode_row(const DueTime& row);
+bool decode_row(std::string_view bytes, DueTime& row);
+
+/// Table `due`, of the open holds with an expiry:
+/// `D` + sortable due time + stream_key + version -> nothing (the order of what is due), and
+/// `H` + version_key -> due time (to find that row when the hold ends).
+class Due final : public Projection {
+ public:
+  Due(const eventstore::KvStore& store, eventstore::Table table)
+      : table_(table), times_(store, table) {}
+
+  std::string_view name() const override { return "due"; }
+  std::uint32_t code_version() const override { return 1; }
+  eventstore::Table table() const override { return table_; }
+  Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
+  Status finish(eventstore::KvBatch& batch) override;
+  void reset() override { times_.clear(); }
+
+ private:
+  Status apply_event(const domain::RecordedEvent& event, eventstore::KvBatch& batch);
+
+  eventstore::Table table_;
+  RowCache<DueTime> times_;
+};
+
+/// What is due at or before `time`, earliest first, at most `limit`. With the greatest Instant and
+/// limit 1: what comes next. REQUIRES: limit > 0. Thread rule: as the reader.
+Result<std::vector<DueHold>> due_by(const eventstore::KvReader& reader, eventstore::Table table,
+                                    Instant time, std::size_t limit);
+
+}  // namespace daybook::projections

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "domain/base/result.h"
+#include "domain/posting_rules.h"
+#include "eventstore/kv.h"
+#include "projections/projection.h"
+#include "projections/row_cache.h"
+#include "projections/wide_sum.h"
+
+namespace daybook::projections {
+
+/// Sums of what was posted; both exact, neither negative.
+struct LedgerSums {
+  WideSum debits;
+  WideSum credits;
+
+  void add(const domain::Amount& posted);
+  void add(const LedgerSums& other);
+  bool operator==(const LedgerSums&) const = default;
+};
+
+std::string encode_row(const LedgerSums& row);
+bool decode_row(std::string_view bytes, LedgerSums& row);
+
+/// Table `general_ledger`: tenant NUL, ledger account (one byte), currency code, sortable UTC day
+/// of effective_at -> LedgerSums. The day is when the money counts, so a late event changes an old
+/// day.
+class GeneralLedger final : public Projection {
+ public:
+  GeneralLedger(const eventstore::KvStore& store, eventstore::Table table)
+      : table_(table), rows_(store, table) {}
+
+  std::string_view name() const override { return "general_ledger"; }
+  std::uint32_t code_version() const override { return 1; }
+  eventstore::Table table() const override { return table_; }
+  Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
+  Status finish(eventstore::KvBatch& batch) override;
+  void reset() override { rows_.clear(); }
+
+ private:
+  Status apply_event(const domain::RecordedEvent& event);
+
+  eventstore::Table table_;
+  RowCache<LedgerSums> rows_;
+};
+
+/// What one ledger account took in one currency.
+struct LedgerTotal {
+  domain::LedgerAccount account = domain::LedgerAccount::kCustomerBalance;
+  domain::Currency currency;
+  LedgerSums sums;
+
+  bool operator==(const LedgerTotal&) const = default;
+};
+
+/// What all ledger accounts took in one currency.
+struct CurrencyTotal {
+  domain::Currency currency;
+  LedgerSums sums;
+
+  /// Debits equal credits. Always, or the books are wrong.
+  bool is_balanced() const { return sums.debits == sums.credits; }
+  bool operator==(const CurrencyTotal&) const = default;
+};
+
+struct TrialBalance {
+  std::vector<LedgerTotal> accounts;      ///< By ledger account, then currency code.
+  std::vector<CurrencyTotal> currencies;  ///< By currency.
+};
+
+/// Days of UTC as in utc_day_of; both ends included, an empty one is open.
+struct DayRange {
+  std::optional<std::int64_t> first;
+  std::optional<std::int64_t> last;
+};
+
+/// The tenant's totals over the days. Reads one row per ledger account, currency and day.
+/// Thread rule: as the reader.
+Result<TrialBalance> trial_balance(const eventstore::KvReader& reader, eventstore::Table table,
+                                   const TenantId& tenant, DayRange days = {});
+
+}  // namespace daybook::projections

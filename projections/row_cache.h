@@ -1,0 +1,113 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "domain/base/result.h"
+#include "eventstore/digest.h"
+#include "eventstore/kv.h"
+
+namespace daybook::projections {
+
+/// Rows that many events of a batch change: read from the store on a miss, changed in memory, put
+/// once per batch. `Row` comes with `std::string encode_row(const Row&)` and
+/// `bool decode_row(std::string_view, Row&)`, found by argument-dependent look-up.
+///
+/// The store must hold what the last finish() put: clear() after a batch that was not written.
+/// Bounds: what one batch changes, plus `rows_max` rows and `bytes_max` bytes between batches.
+/// Thread rule: the projector's thread.
+template <class Row>
+class RowCache {
+ public:
+  static constexpr std::size_t kRowsMax = 100'000;
+  static constexpr std::size_t kBytesMax = std::size_t{32} << 20;
+
+  RowCache(const eventstore::KvStore& store, eventstore::Table table,
+           std::size_t rows_max = kRowsMax, std::size_t bytes_max = kBytesMax)
+      : store_(store), table_(table), rows_max_(rows_max), bytes_max_(bytes_max) {}
+
+  /// The row; empty if there is none. Valid until finish() or clear().
+  Result<const std::optional<Row>*> read(const std::string& key) {
+    auto item = load(key);
+    if (!item.ok()) return item.status();
+    return &std::as_const((*item)->row);
+  }
+
+  /// The row, to be changed, emplaced or reset. Valid until finish() or clear().
+  Result<std::optional<Row>*> edit(const std::string& key) {
+    auto item = load(key);
+    if (!item.ok()) return item.status();
+    (*item)->changed = true;
+    return &(*item)->row;
+  }
+
+  /// Puts or erases each changed row, in key order.
+  void finish(eventstore::KvBatch& batch) {
+    std::vector<const std::string*> keys;
+    for (const auto& [key, item] : items_) {
+      if (item.changed) keys.push_back(&key);
+    }
+    std::sort(keys.begin(), keys.end(),
+              [](const std::string* left, const std::string* right) { return *left < *right; });
+    for (const std::string* key : keys) {
+      Item& item = items_.find(*key)->second;
+      if (item.row) {
+        std::string bytes = encode_row(*item.row);
+        bytes_ += bytes.size();
+        batch.put(table_, *key, std::move(bytes));
+      } else if (item.stored) {
+        batch.erase(table_, *key);
+      }
+      item.stored = item.row.has_value();
+      item.changed = false;
+    }
+    if (items_.size() > rows_max_ || bytes_ > bytes_max_) clear();
+  }
+
+  void clear() {
+    items_.clear();
+    bytes_ = 0;
+  }
+
+  std::size_t size() const { return items_.size(); }
+
+ private:
+  struct Item {
+    std::optional<Row> row;
+    bool stored = false;  ///< The store has a row of this key.
+    bool changed = false;
+  };
+
+  Result<Item*> load(const std::string& key) {
+    const auto found = items_.find(key);
+    if (found != items_.end()) return &found->second;
+    auto bytes = store_.get(table_, key);
+    if (!bytes.ok()) return bytes.status();
+    Item item;
+    bytes_ += key.size();
+    if (*bytes) {
+      bytes_ += (*bytes)->size();
+      item.stored = true;
+      if (!decode_row(**bytes, item.row.emplace())) {
+        return corrupt("table " + std::to_string(table_) + ", row " + eventstore::to_hex(key) +
+                       ": not a row of this projection");
+      }
+    }
+    return &items_.emplace(key, std::move(item)).first->second;
+  }
+
+  const eventstore::KvStore& store_;
+  eventstore::Table table_;
+  std::size_t rows_max_;
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
+  std::unordered_map<std::string, Item> items_;
+};
+
+}  // namespace daybook::projections
