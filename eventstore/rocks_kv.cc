@@ -49,6 +49,7 @@ rocksdb::DBOptions db_options(const RocksKv::Options& options) {
   db.recycle_log_file_num = 0;
   db.max_total_wal_size = kDurableWalBytesMax;
   db.avoid_flush_during_shutdown = false;
+  if (options.mode == RocksKv::Mode::kReadOnly) db.info_log = silent_logger();
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   db.keep_log_file_num = 4;
   db.max_log_file_size = std::size_t{4} << 20;
