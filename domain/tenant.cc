@@ -15,37 +15,30 @@ Decision done(Event event) {
 
 Rejection tenant_not_found() { return {RejectionKind::kNotFound, "", "no such tenant"}; }
 
-ApiKeyCreated created(const NewApiKey& key) {
-  return {key.key, key.name, key.roles, key.accounts, key.secret_hmac};
-}
-
 class Decider {
  public:
   Decider(const TenantState& state, bool keyed) : state_(state), keyed_(keyed) {}
 
   Outcome operator()(const CreateTenant& command) const {
     if (state_.version != 0) return refused("tenant", RefusalReason::kTenantExists);
-    Decision decision;
-    decision.events.emplace_back(TenantCreated{command.name});
-    decision.events.emplace_back(created(command.first_key));
-    return decision;
+    return done(TenantCreated{command.name, command.first_key});
   }
 
   Outcome operator()(const CreateApiKey& command) const {
     if (state_.version == 0) return tenant_not_found();
     if (state_.keys.size() >= kApiKeysMax) return refused("key", RefusalReason::kLimitReached);
-    return done(created(command.key));
+    return done(ApiKeyCreated{command.key});
   }
 
   Outcome operator()(const RevokeApiKey& command) const {
     const auto key = std::find_if(state_.keys.begin(), state_.keys.end(),
-                                  [&](const ApiKey& known) { return known.key == command.key; });
+                                  [&](const ApiKey& known) { return known.grant.id == command.id; });
     if (key == state_.keys.end()) return Rejection{RejectionKind::kNotFound, "", "no such key"};
     if (key->revoked_at) return unchanged();
-    if (key->roles.has(Role::kAdmin) && active_admins() == 1) {
+    if (key->grant.roles.has(Role::kAdmin) && active_admins() == 1) {
       return refused("revoke-key", RefusalReason::kLastAdminKey);
     }
-    return done(ApiKeyRevoked{command.key});
+    return done(ApiKeyRevoked{command.id});
   }
 
   Outcome operator()(const SetCurrency& command) const {
@@ -85,7 +78,7 @@ class Decider {
   }
   std::ptrdiff_t active_admins() const {
     return std::count_if(state_.keys.begin(), state_.keys.end(), [](const ApiKey& key) {
-      return key.roles.has(Role::kAdmin) && !key.revoked_at;
+      return key.grant.roles.has(Role::kAdmin) && !key.revoked_at;
     });
   }
 
@@ -97,14 +90,16 @@ class Evolution {
  public:
   Evolution(TenantState& state, Instant recorded_at) : state_(state), recorded_at_(recorded_at) {}
 
-  void operator()(const TenantCreated& event) { state_.name = event.name; }
+  void operator()(const TenantCreated& event) {
+    state_.name = event.name;
+    state_.keys.push_back({event.key, recorded_at_, std::nullopt});
+  }
   void operator()(const ApiKeyCreated& event) {
-    state_.keys.push_back({event.key, event.name, event.roles, event.accounts, event.secret_hmac,
-                           recorded_at_, std::nullopt});
+    state_.keys.push_back({event.key, recorded_at_, std::nullopt});
   }
   void operator()(const ApiKeyRevoked& event) {
     for (auto& key : state_.keys) {
-      if (key.key == event.key) key.revoked_at = recorded_at_;
+      if (key.grant.id == event.id) key.revoked_at = recorded_at_;
     }
   }
   void operator()(const CurrencySet& event) {

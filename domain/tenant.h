@@ -19,24 +19,15 @@ inline constexpr std::size_t kApiKeysMax = 10'000;  ///< Per tenant, revoked one
 // --- Commands
 // -------------------------------------------------------------------------------------
 
-/// What is told of a new key: everything but its secret.
-struct NewApiKey {
-  std::string key;  ///< Public id.
-  std::optional<std::string> name;
-  Roles roles;
-  std::vector<AccountId> accounts;
-  std::string secret_hmac;
-};
-
 struct CreateTenant {
   std::optional<std::string> name;
-  NewApiKey first_key;
+  KeyGrant first_key;
 };
 struct CreateApiKey {
-  NewApiKey key;
+  KeyGrant key;
 };
 struct RevokeApiKey {
-  std::string key;
+  std::string id;
 };
 /// The whole entry of a currency: what is left out is taken away.
 struct SetCurrency {
@@ -56,18 +47,14 @@ using TenantCommand =
 // ----------------------------------------------------------------------------------------
 
 struct ApiKey {
-  std::string key;
-  std::optional<std::string> name;
-  Roles roles;
-  std::vector<AccountId> accounts;
-  std::string secret_hmac;
+  KeyGrant grant;
   Instant created_at;
   std::optional<Instant> revoked_at;
 
   bool operator==(const ApiKey&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(key, name, roles, accounts, secret_hmac, created_at, revoked_at);
+    ar(grant, created_at, revoked_at);
   }
 };
 

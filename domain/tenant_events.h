@@ -28,44 +28,56 @@ struct Roles {
 
 enum class CurrencyStatus : std::uint8_t { kActive = 0, kInactive = 1 };
 
+/// What is recorded of a key: everything but its secret.
+struct KeyGrant {
+  std::string id;  ///< Public.
+  std::optional<std::string> name;
+  Roles roles;
+  std::vector<AccountId> accounts;  ///< What a client key may read.
+  std::string secret_hmac;          ///< 32 bytes: HMAC-SHA-256 of the secret.
+
+  bool operator==(const KeyGrant&) const = default;
+  template <class Archive>
+  void serialize(Archive& ar) {
+    ar(field("id", id), field("name", name), field("roles", roles), field("accounts", accounts),
+       field("secret_hmac", secret_hmac));
+  }
+};
+
 struct TenantCreated {
   static constexpr std::uint16_t kType = 64;
   static constexpr std::string_view kName = "TenantCreated";
   std::optional<std::string> name;
+  KeyGrant key;  ///< The first one, an admin's.
 
   bool operator==(const TenantCreated&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(field("name", name));
+    ar(field("name", name), field("key", key));
   }
 };
 
 struct ApiKeyCreated {
   static constexpr std::uint16_t kType = 65;
   static constexpr std::string_view kName = "ApiKeyCreated";
-  std::string key;  ///< The key's public id; the secret is not in any event.
-  std::optional<std::string> name;
-  Roles roles;
-  std::vector<AccountId> accounts;  ///< What a client key may read.
-  std::string secret_hmac;          ///< 32 bytes: HMAC-SHA-256 of the secret.
+  KeyGrant key;
 
   bool operator==(const ApiKeyCreated&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(field("key", key), field("name", name), field("roles", roles), field("accounts", accounts),
-       field("secret_hmac", secret_hmac));
+    key.serialize(ar);
   }
 };
 
 struct ApiKeyRevoked {
   static constexpr std::uint16_t kType = 66;
   static constexpr std::string_view kName = "ApiKeyRevoked";
-  std::string key;
+  std::string id;
 
   bool operator==(const ApiKeyRevoked&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(field("key", key));
+    ar(field("id", id));
   }
 };
 

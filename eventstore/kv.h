@@ -98,6 +98,9 @@ class KvStore {
 
   /// Removes all rows of a table, durably.
   virtual Status clear(Table table) = 0;
+
+  /// When this answers OK, no file of the store holds what was erased from the table before.
+  virtual Status purge(Table table) = 0;
 };
 
 }  // namespace daybook::eventstore

@@ -25,6 +25,7 @@ class MemoryKv final : public KvStore {
   std::unique_ptr<KvReader> snapshot() const override;
   Status flush() override;
   Status clear(Table table) override;
+  Status purge(Table table) override;
 
   /// What a power loss and a new start leave: each table falls back, on its own, to what was
   /// flushed and a prefix of the batches written to it since. The seed picks the prefixes.

@@ -49,6 +49,7 @@ rocksdb::DBOptions db_options(const RocksKv::Options& options) {
   db.recycle_log_file_num = 0;
   db.max_total_wal_size = kDurableWalBytesMax;
   db.avoid_flush_during_shutdown = false;
+  if (options.mode == RocksKv::Mode::kReadOnly) db.info_log = silent_logger();
   db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   db.keep_log_file_num = 4;
   db.max_log_file_size = std::size_t{4} << 20;
@@ -263,6 +264,24 @@ class RocksKv::Core {
     return failed_;
   }
 
+  /// Erased rows live on in memtables, sorted files and the write-ahead log: flush every table, so
+  /// that the log is dropped, and rewrite the files of this one down to the last level.
+  Status purge(Table table) {
+    CHECK(table < tables_.size());
+    if (read_only()) return invalid(path_ + ": opened for reading only");
+    const std::shared_lock lock(mutex_);
+    const Status before = failure();
+    if (!before.ok()) return before;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    for (const Handle& handle : handles_) handles.push_back(handle.get());
+    for (const Handle& handle : others_) handles.push_back(handle.get());
+    const Status flushed = settled(db_->Flush(rocksdb::FlushOptions(), handles), ": flush");
+    if (!flushed.ok()) return flushed;
+    rocksdb::CompactRangeOptions options;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+    return settled(db_->CompactRange(options, handles_[table].get(), nullptr, nullptr), ": purge");
+  }
+
  private:
   bool read_only() const { return options_.mode == Mode::kReadOnly; }
 
@@ -370,5 +389,6 @@ Result<std::optional<std::string>> RocksKv::get(Table table, std::string_view ke
 std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); }
 Status RocksKv::flush() { return core_->flush(); }
 Status RocksKv::clear(Table table) { return core_->clear(table); }
+Status RocksKv::purge(Table table) { return core_->purge(table); }
 
 }  // namespace daybook::eventstore

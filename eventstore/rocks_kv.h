@@ -44,6 +44,7 @@ class RocksKv final : public KvStore {
   std::unique_ptr<KvReader> snapshot() const override;
   Status flush() override;
   Status clear(Table table) override;
+  Status purge(Table table) override;
 
  private:
   class Core;

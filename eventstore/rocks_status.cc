@@ -1,8 +1,22 @@
 #include "eventstore/rocks_status.h"
 
+#include <cstdarg>
+
+#include <rocksdb/env.h>
 #include <rocksdb/status.h>
 
 namespace daybook::eventstore {
+namespace {
+
+class SilentLogger final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, std::va_list /*arguments*/) override {}
+};
+
+}  // namespace
+
+std::shared_ptr<rocksdb::Logger> silent_logger() { return std::make_shared<SilentLogger>(); }
 
 Status from_rocks(const rocksdb::Status& status, const std::string& what) {
   if (status.ok()) return {};

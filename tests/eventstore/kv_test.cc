@@ -5,7 +5,6 @@
 #include <string>
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "eventstore/memory_kv.h"
@@ -45,25 +44,6 @@ Result<std::unique_ptr<RocksKv>> open_rocks(const std::string& path, RocksKv::Mo
   return RocksKv::open(path, kTables, options);
 }
 
-[[noreturn]] void die() {
-  ::kill(::getpid(), SIGKILL);
-  ::_exit(1);
-}
-
-/// Runs `work`, which ends with die(), in a process of its own.
-template <class Work>
-void in_killed_process(Work work) {
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    work();
-    ::_exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the work itself failed";
-}
-
 TEST(MemoryKvTest, a_crash_leaves_what_was_flushed_and_a_prefix_per_table) {
   std::set<std::pair<int, int>> outcomes;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
@@ -91,32 +71,34 @@ TEST(MemoryKvTest, what_is_never_flushed_is_bounded) {
   EXPECT_GT(checked_prefix(store, 0), 4'000);
 }
 
-TEST(RocksKvTest, a_killed_process_leaves_what_was_flushed) {
-  const TempDir dir;
-  in_killed_process([&dir] {
-    auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
-    for (int i = 1; i <= 5; ++i) CHECK((*store)->write(batch_of(i)).ok());
-    CHECK((*store)->flush().ok());
-    for (int i = 6; i <= 8; ++i) CHECK((*store)->write(batch_of(i)).ok());
-    die();
-  });
+/// Batches 1 to 5, flush, 6 to 8, death.
+[[noreturn]] void write_and_die(const std::string& path, bool durable) {
+  const auto store = open_rocks(path, RocksKv::Mode::kReadWrite, durable);
+  for (int i = 1; i <= 5; ++i) CHECK((*store)->write(batch_of(i)).ok());
+  CHECK((*store)->flush().ok());
+  for (int i = 6; i <= 8; ++i) CHECK((*store)->write(batch_of(i)).ok());
+  ::kill(::getpid(), SIGKILL);
+  ::_exit(1);
+}
+
+TEST(RocksKvDeathTest, a_killed_process_leaves_what_was_flushed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const SharedTempDir dir;
+  EXPECT_EXIT(write_and_die(dir.file("kv"), false), ::testing::KilledBySignal(SIGKILL), "");
   const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
   ASSERT_TRUE(store.ok()) << store.status().message();
   EXPECT_EQ(checked_prefix(**store, 0), 5);
   EXPECT_EQ(checked_prefix(**store, 1), 5);
 }
 
-TEST(RocksKvTest, a_killed_process_leaves_every_write_of_a_durable_store) {
-  const TempDir dir;
-  in_killed_process([&dir] {
-    auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite, true);
-    for (int i = 1; i <= 5; ++i) CHECK((*store)->write(batch_of(i)).ok());
-    die();
-  });
+TEST(RocksKvDeathTest, a_killed_process_leaves_every_write_of_a_durable_store) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const SharedTempDir dir;
+  EXPECT_EXIT(write_and_die(dir.file("kv"), true), ::testing::KilledBySignal(SIGKILL), "");
   const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite, true);
   ASSERT_TRUE(store.ok()) << store.status().message();
-  EXPECT_EQ(checked_prefix(**store, 0), 5);
-  EXPECT_EQ(checked_prefix(**store, 1), 5);
+  EXPECT_EQ(checked_prefix(**store, 0), 8);
+  EXPECT_EQ(checked_prefix(**store, 1), 8);
 }
 
 TEST(RocksKvTest, a_reader_beside_the_writer_sees_what_was_flushed) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 
 #include "domain/base/check.h"
@@ -29,6 +30,34 @@ class TempDir {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  std::string path_;
+};
+
+/// A directory that the process of a death test (style threadsafe: the program is run anew) shares
+/// with the test that started it.
+class SharedTempDir {
+ public:
+  SharedTempDir() {
+    if (const char* inherited = std::getenv(kVariable)) {
+      path_ = inherited;
+      return;
+    }
+    owned_ = std::make_unique<TempDir>();
+    path_ = owned_->path();
+    CHECK(::setenv(kVariable, path_.c_str(), 1) == 0);
+  }
+  ~SharedTempDir() {
+    if (owned_ != nullptr) ::unsetenv(kVariable);
+  }
+  SharedTempDir(const SharedTempDir&) = delete;
+  SharedTempDir& operator=(const SharedTempDir&) = delete;
+
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  static constexpr const char* kVariable = "DAYBOOK_TEST_DIR";
+
+  std::unique_ptr<TempDir> owned_;
   std::string path_;
 };
 
