@@ -1,0 +1,329 @@
+#include "projections/projector.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <sys/resource.h>
+
+#include "domain/base/check.h"
+#include "eventstore/decoded_entry.h"
+
+namespace daybook::projections {
+namespace {
+
+using eventstore::Entry;
+using eventstore::KvBatch;
+
+constexpr std::size_t kNoFollower = SIZE_MAX;
+
+/// Where the log goes on after an entry; the chain is computed once per batch.
+Checkpoint after(const Entry& entry) {
+  return {entry.end_position(), entry.entry_no + 1, eventstore::chain_of(entry), 0};
+}
+
+Result<bool> has_rows(const eventstore::KvStore& store, eventstore::Table table) {
+  const auto reader = store.snapshot();
+  const auto cursor = reader->scan(table, "", "");
+  if (cursor->valid()) return true;
+  if (Status status = cursor->status(); !status.ok()) return status;
+  return false;
+}
+
+/// What a projection promised of its rows (projection.h).
+void check_rows(const KvBatch& batch, eventstore::Table table) {
+  for (const KvBatch::Operation& operation : batch.operations()) {
+    CHECK(operation.table == table);
+    CHECK(!operation.key.empty() && operation.key.front() != '\0');
+  }
+}
+
+}  // namespace
+
+Projector::Projector(const eventstore::EventLog& log, eventstore::KvStore& store,
+                     const Clock& clock, std::vector<std::unique_ptr<Projection>> projections,
+                     ProjectorLimits limits)
+    : log_(log), store_(store), clock_(clock), limits_(limits), waiters_(limits.waiters_max) {
+  CHECK(!projections.empty() && limits.batch_events > 0 && limits.batch_bytes > 0);
+  CHECK(limits.idle_micros >= 1'000);
+  for (auto& projection : projections) {
+    for (const Follower& other : followers_) {
+      CHECK(other.projection->table() != projection->table());
+    }
+    published_.push_back({std::string(projection->name()), 0, false, {}});
+    followers_.push_back({std::move(projection), {}, {}, false});
+  }
+}
+
+Projector::~Projector() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wakes_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  waiters_.close();
+}
+
+// --- Opening
+// --------------------------------------------------------------------------------------
+
+Status Projector::open() {
+  std::uint64_t from = UINT64_MAX;
+  next_entry_no_ = UINT64_MAX;
+  for (std::size_t i = 0; i < followers_.size(); ++i) {
+    Follower& follower = followers_[i];
+    if (Status status = open(follower, i); !status.ok()) return fail(i, status);
+    from = std::min(from, follower.done.next_position);
+    next_entry_no_ = std::min(next_entry_no_, follower.done.entry_no);
+  }
+  // From the entry before, as in agrees_with: entries without events must not be passed by.
+  auto cursor = log_.read(from == 0 ? 0 : from - 1);
+  if (!cursor.ok()) return fail(kNoFollower, cursor.status());
+  cursor_ = std::move(*cursor);
+  publish();
+  return {};
+}
+
+Status Projector::open(Follower& follower, std::size_t index) {
+  const eventstore::Table table = follower.projection->table();
+  const std::uint32_t code_version = follower.projection->code_version();
+  follower.projection->reset();
+  follower.done = {0, 0, {}, code_version};
+
+  auto row = store_.get(table, kCheckpointKey);
+  if (!row.ok()) return row.status();
+  if (*row) {
+    const auto stored = decode_checkpoint(**row);
+    if (stored && stored->code_version == code_version) {
+      auto agrees = agrees_with(*stored, log_);
+      if (!agrees.ok()) return agrees.status();
+      if (*agrees) {
+        follower.done = *stored;
+        return {};
+      }
+    }
+  } else {
+    auto rows = has_rows(store_, table);
+    if (!rows.ok()) return rows.status();
+    if (!*rows) return {};
+  }
+  if (Status status = store_.clear(table); !status.ok()) return status;
+  const std::lock_guard lock(mutex_);
+  published_[index].rebuilt = true;
+  return {};
+}
+
+// --- Following the log
+// ----------------------------------------------------------------------------
+
+Status Projector::run_once() {
+  CHECK(!thread_.joinable());
+  const Status status = catch_up();
+  waiters_.expire(clock_.now());
+  return status;
+}
+
+Status Projector::catch_up() {
+  if (!failure_.ok()) return failure_;
+  if (cursor_ == nullptr) {
+    if (Status status = open(); !status.ok()) return status;
+  }
+  for (;;) {
+    auto more = run_batch();
+    if (!more.ok()) return more.status();
+    if (!*more || is_stopping()) return {};
+    waiters_.expire(clock_.now());
+  }
+}
+
+/// False: there was nothing to read.
+Result<bool> Projector::run_batch() {
+  std::uint64_t events = 0;
+  std::size_t bytes = 0;
+  std::optional<eventstore::DecodedEntry> last;
+  while (events < limits_.batch_events && bytes < limits_.batch_bytes) {
+    auto entry = cursor_->next();
+    if (!entry.ok()) return fail(kNoFollower, entry.status());
+    if (!*entry) break;
+    if ((*entry)->entry_no < next_entry_no_) continue;
+    auto decoded = eventstore::decode_events(std::move(**entry));
+    if (!decoded.ok()) return fail(kNoFollower, decoded.status());
+    if (Status status = take(*decoded); !status.ok()) return status;
+    events += decoded->entry.count;
+    bytes += decoded->entry.body.size();
+    next_entry_no_ = decoded->entry.entry_no + 1;
+    last = std::move(*decoded);
+  }
+  if (!last) return false;
+  if (Status status = write_batch(after(last->entry)); !status.ok()) return status;
+  publish();
+  unflushed_events_ += events;
+  if (unflushed_events_ >= limits_.flush_events) {
+    if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
+    unflushed_events_ = 0;
+  }
+  return true;
+}
+
+/// Gives an entry to every projection that has not got it.
+Status Projector::take(const eventstore::DecodedEntry& decoded) {
+  const Entry& entry = decoded.entry;
+  for (std::size_t i = 0; i < followers_.size(); ++i) {
+    Follower& follower = followers_[i];
+    if (entry.entry_no < follower.done.entry_no) continue;
+    // The cursor promises the same; a gap would be a wrong balance, so it is looked at again.
+    if (!follower.behind && (entry.entry_no != follower.done.entry_no ||
+                             entry.base_position != follower.done.next_position)) {
+      return fail(i, corrupt("entry " + std::to_string(entry.entry_no) + " at position " +
+                             std::to_string(entry.base_position) + " does not follow position " +
+                             std::to_string(follower.done.next_position)));
+    }
+    follower.behind = true;
+    if (Status status = follower.projection->apply(decoded, follower.batch); !status.ok()) {
+      return fail(i, status);
+    }
+  }
+  return {};
+}
+
+Status Projector::write_batch(const Checkpoint& end) {
+  for (std::size_t i = 0; i < followers_.size(); ++i) {
+    if (!followers_[i].behind) continue;
+    if (Status status = write(followers_[i], end); !status.ok()) return fail(i, status);
+  }
+  return {};
+}
+
+Status Projector::write(Follower& follower, const Checkpoint& end) {
+  const eventstore::Table table = follower.projection->table();
+  if (Status status = follower.projection->finish(follower.batch); !status.ok()) return status;
+  check_rows(follower.batch, table);
+  Checkpoint done = end;
+  done.code_version = follower.projection->code_version();
+  follower.batch.put(table, std::string(kCheckpointKey), encode_checkpoint(done));
+  if (Status status = store_.write(follower.batch); !status.ok()) return status;
+  follower.batch.clear();
+  follower.behind = false;
+  follower.done = done;
+  return {};
+}
+
+Status Projector::fail(std::size_t index, Status status) {
+  failure_ = status;
+  for (Follower& follower : followers_) {
+    follower.projection->reset();
+    follower.batch.clear();
+    follower.behind = false;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    published_failure_ = status;
+    for (std::size_t i = 0; i < published_.size(); ++i) {
+      if (index == kNoFollower || index == i) published_[i].error = status;
+    }
+  }
+  waiters_.close();
+  return status;
+}
+
+void Projector::publish() {
+  std::uint64_t least = UINT64_MAX;
+  {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < followers_.size(); ++i) {
+      published_[i].position = followers_[i].done.next_position;
+      least = std::min(least, published_[i].position);
+    }
+  }
+  applied_.store(least, std::memory_order_release);
+  if (observer_) observer_(least);
+  waiters_.reached(least);
+}
+
+ProjectorStatus Projector::status() const {
+  ProjectorStatus status;
+  const std::uint64_t head = log_.head().next_position;
+  {
+    const std::lock_guard lock(mutex_);
+    status.error = published_failure_;
+    for (const Published& published : published_) {
+      const std::uint64_t lag = head > published.position ? head - published.position : 0;
+      status.projections.push_back(
+          {published.name, published.position, lag, published.rebuilt, published.error});
+    }
+  }
+  status.applied = applied();
+  status.waiters = waiters_.size();
+  return status;
+}
+
+bool Projector::when_applied(std::uint64_t position, Instant deadline,
+                             PositionWaiters::Callback callback) {
+  const bool taken = waiters_.add(position, deadline, std::move(callback));
+  // The thread may be asleep until a later deadline.
+  if (taken) notify();
+  return taken;
+}
+
+// --- The thread
+// -----------------------------------------------------------------------------------
+
+void Projector::start() {
+  CHECK(!thread_.joinable());
+  thread_ = std::thread([this] {
+    // For the calling thread only, on Linux; without the right to it nothing changes.
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 5));
+    run();
+  });
+}
+
+void Projector::run() {
+  while (!is_stopping()) {
+    // The error, if any, is published; a projector that failed sleeps until it is stopped.
+    static_cast<void>(catch_up());
+    waiters_.expire(clock_.now());
+    wait_for_work();
+  }
+}
+
+void Projector::wait_for_work() {
+  std::int64_t micros = limits_.idle_micros;
+  if (const auto deadline = waiters_.next_deadline()) {
+    // At least a millisecond: a clock that stands still must not make this loop spin.
+    micros = std::clamp<std::int64_t>(deadline->micros - clock_.now().micros, 1'000, micros);
+  }
+  std::unique_lock lock(mutex_);
+  wakes_.wait_for(lock, std::chrono::microseconds(micros), [&] { return notified_ || stopping_; });
+  notified_ = false;
+}
+
+bool Projector::is_stopping() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+void Projector::notify() {
+  {
+    const std::lock_guard lock(mutex_);
+    notified_ = true;
+  }
+  wakes_.notify_one();
+}
+
+Status Projector::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wakes_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  waiters_.close();
+  if (!failure_.ok()) return failure_;
+  if (unflushed_events_ == 0) return {};
+  if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
+  unflushed_events_ = 0;
+  return {};
+}
+
+}  // namespace daybook::projections

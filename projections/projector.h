@@ -1,0 +1,152 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "domain/base/clock.h"
+#include "domain/base/result.h"
+#include "eventstore/event_log.h"
+#include "eventstore/kv.h"
+#include "projections/checkpoint.h"
+#include "projections/projection.h"
+#include "projections/waiters.h"
+
+namespace daybook::projections {
+
+struct ProjectorLimits {
+  /// A batch is written when it has this many events or bytes of entries, and at once when there is
+  /// nothing more to read.
+  std::uint64_t batch_events = 65'536;
+  std::size_t batch_bytes = std::size_t{32} << 20;
+  std::uint64_t flush_events = 250'000;  ///< Between two flushes: what a restart reads again.
+  std::size_t waiters_max = 10'000;      ///< Beyond it when_applied refuses.
+  std::int64_t idle_micros = 1'000'000;  ///< Longest sleep of the thread.
+};
+
+struct ProjectionStatus {
+  std::string name;
+  std::uint64_t position = 0;  ///< Everything before it is in the table.
+  std::uint64_t lag = 0;       ///< Committed events that are not.
+  bool rebuilt = false;        ///< Its table did not fit the log or the code and was begun anew.
+  Status last_error;
+};
+
+struct ProjectorStatus {
+  std::vector<ProjectionStatus> projections;
+  std::uint64_t applied = 0;  ///< The least position of all.
+  std::size_t waiters = 0;
+  Status error;  ///< Why it stopped, if it did.
+};
+
+/// Drives projections over a log: reads each entry once, gives it to every projection that has not
+/// got it, and writes per table one batch of rows and checkpoint.
+///
+/// A table whose checkpoint has another code version, or does not fit the log, is cleared and
+/// rebuilt; the others keep what they have and go on when it has caught up.
+///
+/// Errors: a write that fails, an entry that cannot be read, an event that cannot be decoded stop
+/// it for good, with the error published. It never skips.
+///
+/// Thread rule: run_once, start and stop by one thread, and run_once not between start and stop;
+/// on_applied before either. Everything else by any thread. Callbacks run on the projector's thread
+/// (its caller's for run_once; when_applied calls at once in the calling thread what is there
+/// already) and must not block.
+/// Crash: tables fall back to earlier batches, each with its own checkpoint, and are read on from
+/// there.
+class Projector {
+ public:
+  /// REQUIRES: each projection has a table of its own. `log`, `store` and `clock` outlive it; the
+  /// clock measures the deadlines of waiters alone.
+  Projector(const eventstore::EventLog& log, eventstore::KvStore& store, const Clock& clock,
+            std::vector<std::unique_ptr<Projection>> projections, ProjectorLimits limits = {});
+  /// Ends the thread without flushing, as a crash would. Waiters are let go.
+  ~Projector();
+  Projector(const Projector&) = delete;
+  Projector& operator=(const Projector&) = delete;
+
+  /// Catches up with what is committed. After an error: that error again.
+  Status run_once();
+
+  /// Begins a thread that follows the log, at lower priority than the write side.
+  void start();
+  /// Ends the thread after its batch, lets waiters go and flushes the store. Idempotent.
+  Status stop();
+  /// Something was committed. Cheap; may come before start.
+  void notify();
+
+  /// Everything before this position is in all tables.
+  std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
+  ProjectorStatus status() const;
+
+  /// Calls back once everything before `position` is applied, or with false at the deadline, on an
+  /// error and at the end. Returns false, and never calls back, with too many waiters or after one
+  /// of those.
+  [[nodiscard]] bool when_applied(std::uint64_t position, Instant deadline,
+                                  PositionWaiters::Callback callback);
+
+  /// Called with applied() whenever it may have changed, once at the beginning too.
+  void on_applied(std::function<void(std::uint64_t)> observer) { observer_ = std::move(observer); }
+
+ private:
+  struct Follower {
+    std::unique_ptr<Projection> projection;
+    Checkpoint done;
+    eventstore::KvBatch batch;
+    bool behind = false;  ///< The open batch has something for it.
+  };
+  struct Published {
+    std::string name;
+    std::uint64_t position = 0;
+    bool rebuilt = false;
+    Status error;
+  };
+
+  Status open();
+  Status open(Follower& follower, std::size_t index);
+  Status catch_up();
+  Result<bool> run_batch();
+  Status take(const eventstore::DecodedEntry& decoded);
+  Status write_batch(const Checkpoint& end);
+  Status write(Follower& follower, const Checkpoint& end);
+  Status fail(std::size_t index, Status status);
+  void publish();
+  void run();
+  void wait_for_work();
+  bool is_stopping() const;
+
+  const eventstore::EventLog& log_;
+  eventstore::KvStore& store_;
+  const Clock& clock_;
+  ProjectorLimits limits_;
+  std::function<void(std::uint64_t)> observer_;
+
+  // The projector's thread alone.
+  std::vector<Follower> followers_;
+  std::unique_ptr<eventstore::EntryCursor> cursor_;
+  std::uint64_t next_entry_no_ = 0;
+  std::uint64_t unflushed_events_ = 0;
+  Status failure_;
+
+  PositionWaiters waiters_;
+  std::atomic<std::uint64_t> applied_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable wakes_;
+  // Guarded by mutex_.
+  std::vector<Published> published_;
+  Status published_failure_;
+  bool notified_ = false;
+  bool stopping_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace daybook::projections
