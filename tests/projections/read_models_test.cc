@@ -45,7 +45,7 @@ RC_GTEST_PROP(BalancesTest, rows_equal_the_folded_state_of_every_account, ()) {
     }
     const auto of_rows = balance_views(*rows, books.history.catalogue());
     const auto of_state = balance_views(state, books.history.catalogue());
-    RC_ASSERT(of_rows.ok() && of_state.ok());
+    RC_ASSERT((of_rows.ok() && of_state.ok()));
     RC_ASSERT(*of_rows == *of_state);
   }
 }
@@ -276,7 +276,7 @@ RC_GTEST_PROP(GeneralLedgerTest, totals_equal_the_postings_and_sum_to_zero_per_c
   RC_ASSERT(balance.ok());
   std::map<std::pair<LedgerAccount, std::string>, std::pair<int128, int128>> found;
   for (const auto& total : balance->accounts) {
-    RC_ASSERT(total.sums.debits.units.high == 0 && total.sums.credits.units.high == 0);
+    RC_ASSERT((total.sums.debits.units.high == 0 && total.sums.credits.units.high == 0));
     found[{total.account, std::string(total.currency.code())}] = {
         static_cast<int128>(total.sums.debits.units.low),
         static_cast<int128>(total.sums.credits.units.low)};

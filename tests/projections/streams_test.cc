@@ -96,7 +96,7 @@ RC_GTEST_PROP(StreamReaderTest, transactions_are_the_money_rows_newest_first, ()
     RC_ASSERT(page->rows.size() <= query.limit);
     found.insert(found.end(), page->rows.begin(), page->rows.end());
     if (!page->next_before) break;
-    RC_ASSERT(!query.before_version || *page->next_before < *query.before_version);
+    RC_ASSERT((!query.before_version || *page->next_before < *query.before_version));
     query.before_version = page->next_before;
   }
   RC_ASSERT(found.size() == expected.size());
@@ -146,7 +146,7 @@ Statement whole_statement(const StreamReader& stream, StatementQuery query) {
     const auto page = stream.statement(query);
     RC_ASSERT(page.ok());
     RC_ASSERT(page->lines.size() <= query.limit);
-    RC_ASSERT(calls == 0 || (page->opening == whole.opening && page->closing == whole.closing));
+    RC_ASSERT((calls == 0 || (page->opening == whole.opening && page->closing == whole.closing)));
     whole.opening = page->opening;
     whole.closing = page->closing;
     whole.lines.insert(whole.lines.end(), page->lines.begin(), page->lines.end());
