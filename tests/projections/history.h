@@ -66,7 +66,8 @@ class History {
     now_.micros += pick(4) == 0 ? 0 : static_cast<std::int64_t>(pick(2 * kHour));
     const TenantId tenant(pick(5) == 0 ? "zeta" : "acme");
     static const std::vector<std::string> kAccounts{"a", "a.b", ":c", "big"};
-    run(tenant, AccountId(pick(3) == 0 ? kAccounts[pick(4)] : "big"), command());
+    const AccountId account(pick(3) == 0 ? kAccounts[pick(4)] : "big");
+    run(tenant, account, command(states[domain::StreamId::account(tenant, account)]));
   }
 
   void run(const TenantId& tenant, const AccountId& account,
@@ -137,7 +138,13 @@ class History {
     if (pick(2) == 0) some.amount.units = -some.amount.units;
     return some;
   }
-  domain::EventRef some_ref() { return {1 + pick(60)}; }
+  domain::EventRef some_ref(const domain::AccountState& state) {
+    return {1 + pick(state.version + 1)};
+  }
+  domain::EventRef some_hold(const domain::AccountState& state) {
+    if (state.holds.empty() || pick(8) == 0) return some_ref(state);
+    return {state.holds[pick(state.holds.size())].version};
+  }
   std::optional<std::string> some_service() {
     return pick(2) == 0 ? std::nullopt : std::optional<std::string>("srv1");
   }
@@ -146,7 +153,7 @@ class History {
     return kTags[pick(3)];
   }
 
-  domain::AccountCommand command() {
+  domain::AccountCommand command(const domain::AccountState& state) {
     switch (pick(24)) {
       case 0:
       case 1:
@@ -171,13 +178,13 @@ class History {
       case 11:
         return domain::PlaceHold{some_money(), {}, {}, {}};
       case 12:
-        return domain::CaptureHold{some_ref(), {}, {}};
+        return domain::CaptureHold{some_hold(state), {}, {}};
       case 13:
-        return domain::ReleaseHold{some_ref(), {}};
+        return domain::ReleaseHold{some_hold(state), {}};
       case 14:
-        return domain::RefundCharge{some_ref(), {}, "r"};
+        return domain::RefundCharge{some_ref(state), {}, "r"};
       case 15:
-        return domain::ReverseTopUp{some_ref(), {}};
+        return domain::ReverseTopUp{some_ref(state), {}};
       case 16:
         return domain::PayOutBalance{some_money(), {}};
       case 17:

@@ -11,6 +11,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "eventstore/rocks_kv.h"
+#include "tests/eventstore/temp_dir.h"
 #include "tests/projections/history.h"
 
 namespace daybook::projections {
@@ -111,6 +113,28 @@ TEST(ProjectorTest, a_batch_bounded_in_bytes_gives_the_same_tables) {
   ASSERT_TRUE(projector.run_once().ok());
   EXPECT_GT(batches, 10);
   EXPECT_EQ(dump(store), rebuilt(log));
+}
+
+TEST(ProjectorTest, tables_on_rocksdb_equal_those_in_memory_across_a_restart) {
+  const History history = some_history(12, 500);
+  FakeLog log;
+  FixedClock clock;
+  const eventstore::TempDir dir;
+  const std::size_t half = history.events.size() / 2;
+  for (const auto& [from, to] : {std::pair{std::size_t{0}, half}, {half, history.events.size()}}) {
+    append_range(log, history, from, to, from);
+    auto store = eventstore::RocksKv::open(dir.file("proj"), table_specs(), {});
+    ASSERT_TRUE(store.ok());
+    ProjectorLimits limits;
+    limits.batch_events = 50;
+    Projector projector(log, **store, clock, all_projections(**store), limits);
+    ASSERT_TRUE(projector.run_once().ok());
+    for (const auto& projection : projector.status().projections) {
+      EXPECT_FALSE(projection.rebuilt) << projection.name;
+      EXPECT_EQ(projection.lag, 0U) << projection.name;
+    }
+    EXPECT_EQ(dump(**store), rebuilt(log));
+  }
 }
 
 /// Counts events; its code version and failures are the test's to choose.
