@@ -39,9 +39,14 @@ def no_duplicates(pairs):
     return result
 
 
+def no_constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
 def load_json(body):
-    """JSON as the contract means it: UTF-8, no duplicate names."""
-    return json.loads(body.decode("utf-8"), object_pairs_hook=no_duplicates)
+    """JSON as the contract means it: UTF-8, no duplicate names, no NaN."""
+    return json.loads(body.decode("utf-8"), object_pairs_hook=no_duplicates,
+                      parse_constant=no_constant)
 
 
 class Contract:

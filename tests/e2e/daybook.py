@@ -186,10 +186,10 @@ class Server:
             self.process.wait(timeout=STOP_SECONDS)
             self.process = None
 
-    def remove(self):
+    def remove(self, keep_log=False):
         if self.own_directory:
             shutil.rmtree(self.data, ignore_errors=True)
-            if os.path.exists(self.log_path):
+            if os.path.exists(self.log_path) and not keep_log:
                 os.unlink(self.log_path)
 
 
@@ -368,16 +368,23 @@ class LedgerCase(unittest.TestCase):
     limit_seconds = TEST_SECONDS
     _server = None
     _start_error = None
+    _failed = False
 
     @classmethod
     def tearDownClass(cls):
-        if cls._server is not None:
-            server, cls._server = cls._server, None
-            try:
-                server.stop()
-            finally:
-                server.kill()
-            server.remove()
+        if cls._server is None:
+            return
+        server, cls._server = cls._server, None
+        try:
+            server.stop()
+        except ServerFailed:
+            cls._failed = True
+            raise
+        finally:
+            server.kill()
+            if cls._failed:
+                print(f"        the log of the server stays at {server.log_path}", flush=True)
+            server.remove(keep_log=cls._failed)
 
     def setUp(self):
         cls = type(self)
@@ -404,10 +411,14 @@ class LedgerCase(unittest.TestCase):
         if process is not None and process.poll() is not None:
             self.fail(f"the server died with {process.returncode}\n{self.server.logs()}")
 
-    def run(self, result=None):
+    def run(self, result):
         def on_alarm(_signal, _frame):
             raise TimeoutError(f"the test took more than {self.limit_seconds} s")
 
+        def failures():
+            return len(result.errors) + len(result.failures) + getattr(result, "failed", 0)
+
+        known = failures()
         before = signal.signal(signal.SIGALRM, on_alarm)
         signal.alarm(self.limit_seconds)
         try:
@@ -415,6 +426,7 @@ class LedgerCase(unittest.TestCase):
         finally:
             signal.alarm(0)
             signal.signal(signal.SIGALRM, before)
+            type(self)._failed |= failures() > known
 
     # -- assertions
 

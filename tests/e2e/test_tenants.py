@@ -148,14 +148,14 @@ class TenantsTest(LedgerCase):
         self.assertEqual(other.get(self.path(account)).json["balances"][0]["balance"], "9.00")
 
     def test_nothing_of_another_tenant_is_in_lists_logs_or_keys(self):
-        mine = self.open_account()
-        self.top_up(mine, "1.00", provider="stripe", provider_payment_id="shared-" + mine)
+        mine, payment = self.open_account(), new_id("pi")
+        self.top_up(mine, "1.00", provider="stripe", provider_payment_id=payment)
         _, other = self.create_tenant()
         theirs = new_id("theirs")
         self.done(other.post("/v1/accounts", {"id": theirs, "currency": "USD"}))
         answer = self.done(other.post(self.path(theirs, "/top-ups"), {
             "amount": money("2.00"), "provider": "stripe",
-            "provider_payment_id": "shared-" + mine}))
+            "provider_payment_id": payment}))
         self.assertFalse(answer.replayed)
         for client, own, foreign in ((self.client, mine, theirs), (other, theirs, mine)):
             for target in ("/v1/events?limit=1000", "/v1/accounts?limit=1000"):
