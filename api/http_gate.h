@@ -31,7 +31,7 @@ struct RequestHead {
   std::string_view target;
   std::string_view raw_path;
   std::string_view query;  ///< Without `?`.
-  std::string path;        ///< Percent-decoded.
+  std::string path;        ///< Percent-decoded: may hold any byte but NUL.
   std::vector<std::pair<std::string_view, std::string_view>> fields;
   std::uint64_t content_length = 0;  ///< 0 where the request states none.
   bool expect_continue = false;

@@ -44,7 +44,7 @@ bool same_token(std::string_view left, std::string_view right);
 struct HttpRequest {
   std::string method;      ///< One of the methods the gate knows, upper case.
   std::string target;      ///< As it was sent: raw path, `?`, raw query.
-  std::string path;        ///< Percent-decoded. No encoded slash passes, so `/` only separates.
+  std::string path;        ///< Percent-decoded; `/` only separates, any byte but NUL may occur.
   std::string query;       ///< Raw, without `?`; every percent escape in it is well formed.
   HttpHeaders headers;     ///< Values trimmed of spaces and tabs.
   std::string body;        ///< Exactly Content-Length bytes; empty while only the head is read.

@@ -501,7 +501,8 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       dropped += ready;
       if (dropped == length) co_return true;
       set_deadline(body_deadline(start, dropped));
-      const auto [ec, count] = co_await stream_.async_read_some(buffer_.prepare(kReadStep), kTuple);
+      const auto [ec, count] = co_await stream_.async_read_some(
+          buffer_.prepare(std::min(kReadStep, buffer_.max_size())), kTuple);
       buffer_.commit(count);
       if (ec) co_return body_failure() == Body::kComplete;
     }
