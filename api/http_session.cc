@@ -28,7 +28,6 @@
 
 #include "api/http_gate.h"
 #include "api/http_parser.h"
-#include "api/problem.h"
 
 namespace daybook::api {
 namespace {
@@ -48,33 +47,11 @@ using Task = asio::awaitable<T, Executor>;
 
 constexpr Token kAwait;
 constexpr asio::as_tuple_t<Token> kTuple(kAwait);
-constexpr std::size_t kReadStep = 2048;        // a request's usual header fits
-constexpr std::size_t kBodyStep = 65536;       // memory follows the bytes that came
-constexpr std::size_t kCopiedBody = 16384;     // below this one copy beats a second buffer
-constexpr std::size_t kKeptCapacity = 131072;  // of buffers kept between requests
-constexpr std::size_t kLingerBytes = 262144;   // read and dropped after a last answer
-constexpr unsigned kBurst = 16;                // pipelined requests before others get a turn
-
-/// Room for one body within what all bodies in flight may take.
-class BodyReservation {
- public:
-  BodyReservation(HttpCore& core, std::uint64_t bytes) : core_(core), bytes_(bytes) {
-    if (bytes_ == 0) return;
-    const std::uint64_t before = core_.body_bytes.fetch_add(bytes_);
-    granted_ = before + bytes_ <= core_.config.max_body_bytes_in_flight;
-  }
-  BodyReservation(const BodyReservation&) = delete;
-  BodyReservation& operator=(const BodyReservation&) = delete;
-  ~BodyReservation() {
-    if (bytes_ > 0) core_.body_bytes.fetch_sub(bytes_);
-  }
-  bool granted() const { return granted_; }
-
- private:
-  HttpCore& core_;
-  std::uint64_t bytes_;
-  bool granted_ = true;
-};
+constexpr std::size_t kReadStep = 2048;       // a request's usual header fits
+constexpr std::size_t kBodyStep = 65536;      // memory follows the bytes that came
+constexpr std::size_t kCopiedBody = 16384;    // below this one copy beats a second buffer
+constexpr std::size_t kLingerBytes = 262144;  // read and dropped after a last answer
+constexpr unsigned kBurst = 16;               // pipelined requests before others get a turn
 
 template <class Stream>
 class Session final : public HttpSession, public std::enable_shared_from_this<Session<Stream>> {
@@ -326,13 +303,10 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
   }
 
   Task<bool> refuse() {
-    HttpResponse response = problem(refusal_.status, refusal_.slug, refusal_.detail, request_id_);
-    response.close = refusal_.close;
-    if (refusal_.status == 405) response.headers.emplace_back("Allow", kKnownMethods);
-    if (refusal_.status == 415) response.headers.emplace_back("Accept-Encoding", "identity");
     const std::uint64_t unread = refusal_.close ? 0 : head_.content_length;
     const bool expects = head_.expect_continue;
     buffer_.consume(head_size_);
+    HttpResponse response = refusal_answer(refusal_, request_id_);
     co_return co_await answer_unread(std::move(response), unread, expects);
   }
 
@@ -351,21 +325,13 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     return request;
   }
 
-  HttpResponse closing(int status, std::string_view slug, std::string_view detail) {
-    HttpResponse response = problem(status, slug, detail, request_id_);
-    response.close = true;
-    return response;
+  HttpResponse closing(int status, std::string_view slug, std::string_view detail) const {
+    return closing_problem(status, slug, detail, request_id_);
   }
 
   HttpResponse internal() {
     core_.failures.fetch_add(1);
     return closing(500, "internal", "The server failed; whether it acted is not known.");
-  }
-
-  HttpResponse overloaded(std::string_view detail) {
-    HttpResponse response = closing(503, "overloaded", detail);
-    response.headers.emplace_back("Retry-After", "1");
-    return response;
   }
 
   std::variant<HttpResponse, BodyLimit> ask_handler(const HttpRequest& request) {
@@ -392,7 +358,8 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     }
     const BodyReservation reservation(core_, length);
     if (!reservation.granted()) {
-      co_return co_await answer(overloaded("Too many request bodies are in flight."));
+      co_return co_await answer(
+          closing(503, "overloaded", "Too many request bodies are in flight."));
     }
     if (length > 0) {
       const Body body = co_await read_body(request.body, length, expects);
@@ -410,7 +377,8 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     }
     if (!response_) {
       core_.timeouts.fetch_add(1);
-      response_ = overloaded("No answer was ready in time; whether it acted is not known.");
+      response_ =
+          closing(503, "overloaded", "No answer was ready in time; whether it acted is not known.");
     }
     HttpResponse response = std::move(*response_);
     response_.reset();
@@ -455,13 +423,6 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
 
   // --- body ---------------------------------------------------------------------------------
 
-  /// The moment at which a body of which `received` bytes came would break its minimum rate.
-  Clock::time_point body_deadline(Clock::time_point start, std::uint64_t received) const {
-    const std::uint64_t rate = std::max<std::uint64_t>(config_.body_bytes_per_second, 1);
-    const auto earned = std::chrono::milliseconds(received * 1000 / rate);
-    return start + std::min(config_.body_deadline, config_.body_grace + earned);
-  }
-
   Body body_failure() {
     if (!expired_) return Body::kClosed;
     core_.timeouts.fetch_add(1);
@@ -473,15 +434,15 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     body.assign(buffered().substr(0, ready));
     buffer_.consume(ready);
     if (expects && ready == 0) {
-      out_ = "HTTP/1.1 100 Continue\r\n\r\n";
-      tail_.clear();
+      out_.clear();
+      out_.text() = "HTTP/1.1 100 Continue\r\n\r\n";
       if (!write_now() && !co_await write_rest(config_.write_stall)) co_return Body::kClosed;
     }
     if (body.size() == length) co_return Body::kComplete;
     const Clock::time_point start = Clock::now();
     while (body.size() < length) {
       const std::size_t had = body.size();
-      set_deadline(body_deadline(start, had));
+      set_deadline(start + body_allowance(config_, had));
       body.resize(had + std::min<std::uint64_t>(length - had, kBodyStep));
       const auto [ec, count] = co_await stream_.async_read_some(
           asio::buffer(body.data() + had, body.size() - had), kTuple);
@@ -500,7 +461,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       buffer_.consume(ready);
       dropped += ready;
       if (dropped == length) co_return true;
-      set_deadline(body_deadline(start, dropped));
+      set_deadline(start + body_allowance(config_, dropped));
       const auto [ec, count] = co_await stream_.async_read_some(
           buffer_.prepare(std::min(kReadStep, buffer_.max_size())), kTuple);
       buffer_.commit(count);
@@ -526,53 +487,44 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     const bool has_body = !head_only_ && status_has_body(response.status);
     const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     out_.clear();
-    tail_.clear();
-    append_response_head(out_, response, {request_id_, worker_->date.at(now), !keep_alive_});
+    append_response_head(out_.text(), response, {request_id_, worker_->date.at(now), !keep_alive_});
     if (has_body && response.stream != nullptr) {
-      const bool sent = co_await send_stream(std::move(response.stream));
-      release_memory();
-      co_return sent;
+      co_return co_await send_stream(std::move(response.stream));
     }
     if (has_body && response.body.size() <= kCopiedBody) {
-      out_.append(response.body);
+      out_.text().append(response.body);
     } else if (has_body) {
-      tail_ = std::move(response.body);
+      out_.set_body(std::move(response.body));
     }
     if (write_now()) co_return true;
     const bool sent = co_await write_rest(config_.write_stall);
-    release_memory();
+    out_.clear();  // an idle connection holds no large answer
     co_return sent;
   }
 
-  void release_memory() {
-    if (out_.capacity() > kKeptCapacity) out_ = std::string();
-    if (tail_.capacity() > kKeptCapacity) tail_ = std::string();
-  }
-
   std::array<asio::const_buffer, 2> unsent() const {
-    const std::size_t in_out = std::min(sent_, out_.size());
-    return {asio::buffer(out_) + in_out, asio::buffer(tail_) + (sent_ - in_out)};
+    const auto [text, body] = out_.rest();
+    return {asio::buffer(text.data(), text.size()), asio::buffer(body.data(), body.size())};
   }
 
   /// Most answers fit the socket's buffer: one system call, no trip through the scheduler. An
   /// error is left to write_rest() to find again.
   bool write_now() {
-    sent_ = 0;
     if constexpr (!kTls) {
       error_code ec;
       const std::size_t count = stream_.write_some(unsent(), ec);
-      if (!ec) sent_ = count;
+      if (!ec) out_.advance(count);
     }
-    return sent_ == out_.size() + tail_.size();
+    return out_.done();
   }
 
   Task<bool> write_rest(std::chrono::milliseconds stall) {
-    while (sent_ < out_.size() + tail_.size()) {
+    while (!out_.done()) {
       set_deadline(Clock::now() + stall);
       const auto [ec, count] = co_await stream_.async_write_some(unsent(), kTuple);
       if (ec && expired_) core_.timeouts.fetch_add(1);
       if (ec) co_return false;
-      sent_ += count;
+      out_.advance(count);
     }
     co_return true;
   }
@@ -580,7 +532,6 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
   // --- streams ------------------------------------------------------------------------------
 
   Task<bool> flush_stream() {
-    sent_ = 0;
     const bool sent = co_await write_rest(config_.stream_stall);
     out_.clear();
     co_return sent;
@@ -618,14 +569,14 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       if (aborted_) co_return false;
       const BodyStream::Next next = pull(*stream);
       if (next == BodyStream::Next::kAbort) co_return false;
-      append_chunk(out_, chunk_);
+      append_chunk(out_.text(), chunk_);
       const bool ending = draining_ && stream->endless();
       if (next == BodyStream::Next::kEnd || ending) {
         if (ending) keep_alive_ = false;
-        out_.append(kLastChunk);
+        out_.text().append(kLastChunk);
         co_return co_await flush_stream();
       }
-      if (!out_.empty() && !co_await flush_stream()) co_return false;
+      if (!out_.done() && !co_await flush_stream()) co_return false;
       if (next == BodyStream::Next::kNothingYet && !co_await wait_stream(*stream)) {
         co_return false;
       }
@@ -643,7 +594,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     phase_ = Phase::kIo;
     const bool woken = stream_ready_.exchange(false) || !expired_;
     if (woken) co_return true;
-    append_chunk(out_, heartbeat);
+    append_chunk(out_.text(), heartbeat);
     if (heartbeat.empty()) core_.timeouts.fetch_add(1);
     co_return !heartbeat.empty();
   }
@@ -678,10 +629,8 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
   std::optional<HttpResponse> response_;
   std::atomic<bool> stream_ready_{false};
 
-  std::string out_;
-  std::string tail_;
+  Outgoing out_;
   std::string chunk_;
-  std::size_t sent_ = 0;
   bool keep_alive_ = true;
   bool linger_ = false;
   bool draining_ = false;
@@ -690,6 +639,22 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
 };
 
 }  // namespace
+
+BodyReservation::BodyReservation(HttpCore& core, std::uint64_t bytes) : core_(core), bytes_(bytes) {
+  if (bytes_ == 0) return;
+  const std::uint64_t before = core_.body_bytes.fetch_add(bytes_);
+  granted_ = before + bytes_ <= core_.config.max_body_bytes_in_flight;
+}
+
+BodyReservation::~BodyReservation() {
+  if (bytes_ > 0) core_.body_bytes.fetch_sub(bytes_);
+}
+
+std::chrono::milliseconds body_allowance(const HttpServerConfig& config, std::uint64_t received) {
+  const std::uint64_t rate = std::max<std::uint64_t>(config.body_bytes_per_second, 1);
+  const std::chrono::milliseconds earned(received * 1000 / rate);
+  return std::min(config.body_deadline, config.body_grace + earned);
+}
 
 HttpWorker::HttpWorker(std::shared_ptr<HttpCore> shared_core)
     : core(std::move(shared_core)), context(std::make_unique<asio::io_context>(1)) {}

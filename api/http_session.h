@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,25 @@ struct HttpCore {
   std::mutex mutex;  ///< Guards nothing but the wait for open_connections == 0.
   std::condition_variable all_closed;
 };
+
+/// Room for one body within what all bodies in flight may take.
+class BodyReservation {
+ public:
+  BodyReservation(HttpCore& core, std::uint64_t bytes);
+  BodyReservation(const BodyReservation&) = delete;
+  BodyReservation& operator=(const BodyReservation&) = delete;
+  ~BodyReservation();
+  bool granted() const { return granted_; }
+
+ private:
+  HttpCore& core_;
+  const std::uint64_t bytes_;
+  bool granted_ = true;
+};
+
+/// How long after its first wait a body may take, of which `received` bytes came: the total, or
+/// when it would fall below the minimum rate.
+std::chrono::milliseconds body_allowance(const HttpServerConfig& config, std::uint64_t received);
 
 /// One io thread's own things; touched on that thread only. Connections keep it alive, so that a
 /// late answer from another thread never meets a destroyed io_context.

@@ -5,13 +5,13 @@
 #include <cstddef>
 #include <random>
 
+#include "api/problem.h"
 #include "domain/base/check.h"
 
 namespace daybook::api {
 namespace {
 
-// g++ lays a switch of string literals out as a table; statuses not named here are sent without a
-// phrase, which RFC 9112 section 4 allows.
+// Other statuses are sent without a phrase, which RFC 9112 section 4 allows.
 std::string_view reason_of(int status) {
   switch (status) {
     case 200:
@@ -151,6 +151,35 @@ void append_chunk(std::string& out, std::string_view data) {
   if (data.empty()) return;
   append_number(out, data.size(), 16);
   out.append("\r\n").append(data).append("\r\n");
+}
+
+HttpResponse refusal_answer(const Refusal& refusal, std::string_view request_id) {
+  HttpResponse response = problem(refusal.status, refusal.slug, refusal.detail, request_id);
+  response.close = refusal.close;
+  if (refusal.status == 405) response.headers.emplace_back("Allow", kKnownMethods);
+  if (refusal.status == 415) response.headers.emplace_back("Accept-Encoding", "identity");
+  return response;
+}
+
+HttpResponse closing_problem(int status, std::string_view slug, std::string_view detail,
+                             std::string_view request_id) {
+  HttpResponse response = problem(status, slug, detail, request_id);
+  response.close = true;
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+void Outgoing::clear() {
+  constexpr std::size_t kKeptBytes = 131'072;
+  if (text_.capacity() > kKeptBytes) text_ = std::string();
+  text_.clear();
+  body_ = std::string();
+  sent_ = 0;
+}
+
+std::array<std::string_view, 2> Outgoing::rest() const {
+  const std::size_t of_text = std::min(sent_, text_.size());
+  return {std::string_view(text_).substr(of_text), std::string_view(body_).substr(sent_ - of_text)};
 }
 
 RequestIds::RequestIds() {
