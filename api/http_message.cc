@@ -1,5 +1,10 @@
 #include "api/http_message.h"
 
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <utility>
+
 #include "domain/base/check.h"
 
 namespace daybook::api {
@@ -26,9 +31,10 @@ void HttpHeaders::add(std::string_view name, std::string_view value) {
   fields_.push_back(field);
 }
 
-void HttpHeaders::reserve(std::size_t fields, std::size_t bytes) {
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): counts of different things, one caller.
+void HttpHeaders::reserve(std::size_t fields, std::size_t header_bytes) {
   fields_.reserve(fields);
-  text_.reserve(bytes);
+  text_.reserve(header_bytes);
 }
 
 std::optional<std::string_view> HttpHeaders::find(std::string_view name) const {

@@ -17,7 +17,8 @@ namespace daybook::api {
 class HttpHeaders {
  public:
   void add(std::string_view name, std::string_view value);
-  void reserve(std::size_t fields, std::size_t bytes);
+  /// Room for fields that came in a header of that many bytes.
+  void reserve(std::size_t fields, std::size_t header_bytes);
 
   /// The first field of that name, ASCII case ignored (RFC 9110 section 5.1). The view lives as
   /// long as these headers are neither changed, moved nor destroyed.
@@ -69,6 +70,8 @@ class BodyStream {
   BodyStream() = default;
   BodyStream(const BodyStream&) = delete;
   BodyStream& operator=(const BodyStream&) = delete;
+  BodyStream(BodyStream&&) = delete;
+  BodyStream& operator=(BodyStream&&) = delete;
   virtual ~BodyStream() = default;
 
   /// Appends about `room` bytes at most to `out`. Called only when the socket can take more.
@@ -76,7 +79,7 @@ class BodyStream {
 
   /// Given once before the first next(): `wake` may be called from any thread, at any time, also
   /// after the connection is gone, and leads to another next().
-  virtual void subscribe(std::function<void()> wake) { static_cast<void>(wake); }
+  virtual void subscribe(std::function<void()> /*wake*/) {}
 
   /// Sent when nothing came for the heartbeat interval. A stream without one is cut when it has
   /// nothing for the handler deadline.
@@ -113,6 +116,8 @@ class HttpHandler {
   HttpHandler() = default;
   HttpHandler(const HttpHandler&) = delete;
   HttpHandler& operator=(const HttpHandler&) = delete;
+  HttpHandler(HttpHandler&&) = delete;
+  HttpHandler& operator=(HttpHandler&&) = delete;
   virtual ~HttpHandler() = default;
 
   /// With the header alone, before any byte of the body is read: an answer (401, 404, 405, …)

@@ -2,10 +2,19 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <string_view>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/core/string_type.hpp>
 #include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
+#include <boost/beast/http/verb.hpp>
+#include <boost/none.hpp>
+#include <boost/optional/optional.hpp>
+
+#include "api/http_gate.h"
 
 namespace daybook::api {
 namespace {

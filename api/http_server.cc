@@ -4,9 +4,16 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <exception>
+#include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
-#include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -19,18 +26,24 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/socket_base.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/system/error_code.hpp>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <openssl/tls1.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/http_message.h"
 #include "api/http_session.h"
 #include "api/http_wire.h"
 #include "api/problem.h"
 #include "domain/base/check.h"
+#include "domain/base/result.h"
 
 namespace daybook::api {
 namespace {

@@ -65,6 +65,8 @@ class HttpServer {
   HttpServer(HttpServerConfig config, HttpHandler& handler);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
+  HttpServer(HttpServer&&) = delete;
+  HttpServer& operator=(HttpServer&&) = delete;
   ~HttpServer();  ///< stop() without a drain.
 
   /// Listens and starts the io threads; answers the port. kInvalid: the configuration; kIo: the

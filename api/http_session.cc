@@ -2,16 +2,23 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <ctime>
+#include <exception>
+#include <memory>
+#include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -23,11 +30,16 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/ssl/stream_base.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/wait_traits.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/system/error_code.hpp>
 
 #include "api/http_gate.h"
+#include "api/http_message.h"
 #include "api/http_parser.h"
+#include "api/http_wire.h"
 
 namespace daybook::api {
 namespace {
@@ -263,17 +275,21 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       if (scan.refusal) co_return reject(*scan.refusal);
       if (scan.end > 0) co_return judge(scan.end);
       scanned = buffer_.size();
-      if (scanned > 0 && phase_ == Phase::kIdle) {
-        phase_ = Phase::kIo;
-        if (!first) set_deadline(Clock::now() + config_.header_deadline);
-      }
-      if (scanned == 0 && draining_) co_return Head::kClosed;
+      if (scanned > 0) begin_head(first);
       if (expired_) co_return head_timeout();
+      if (scanned == 0 && draining_) co_return Head::kClosed;
       const std::size_t room = std::min(kReadStep, buffer_.max_size() - scanned);
       const auto [ec, count] = co_await stream_.async_read_some(buffer_.prepare(room), kTuple);
       buffer_.commit(count);
       if (ec) co_return expired_ ? head_timeout() : Head::kClosed;
     }
+  }
+
+  /// The first bytes of a header are here, and not all of it: its own deadline runs from now.
+  void begin_head(bool first) {
+    if (phase_ != Phase::kIdle) return;
+    phase_ = Phase::kIo;
+    if (!first) set_deadline(Clock::now() + config_.header_deadline);
   }
 
   Head head_timeout() {

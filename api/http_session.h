@@ -28,6 +28,8 @@ class HttpSession {
   HttpSession() = default;
   HttpSession(const HttpSession&) = delete;
   HttpSession& operator=(const HttpSession&) = delete;
+  HttpSession(HttpSession&&) = delete;
+  HttpSession& operator=(HttpSession&&) = delete;
   virtual ~HttpSession() = default;
 
   virtual void drain() = 0;  ///< End after the request that is running; at once if idle.
@@ -60,6 +62,8 @@ class BodyReservation {
   BodyReservation(HttpCore& core, std::uint64_t bytes);
   BodyReservation(const BodyReservation&) = delete;
   BodyReservation& operator=(const BodyReservation&) = delete;
+  BodyReservation(BodyReservation&&) = delete;
+  BodyReservation& operator=(BodyReservation&&) = delete;
   ~BodyReservation();
   bool granted() const { return granted_; }
 
@@ -79,6 +83,8 @@ struct HttpWorker {
   explicit HttpWorker(std::shared_ptr<HttpCore> shared_core);
   HttpWorker(const HttpWorker&) = delete;
   HttpWorker& operator=(const HttpWorker&) = delete;
+  HttpWorker(HttpWorker&&) = delete;
+  HttpWorker& operator=(HttpWorker&&) = delete;
   ~HttpWorker();
 
   std::shared_ptr<HttpCore> core;

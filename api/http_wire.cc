@@ -1,10 +1,17 @@
 #include "api/http_wire.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <ctime>
 #include <random>
+#include <string>
+#include <string_view>
 
+#include "api/http_gate.h"
+#include "api/http_message.h"
 #include "api/problem.h"
 #include "domain/base/check.h"
 

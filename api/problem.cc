@@ -1,7 +1,10 @@
 #include "api/problem.h"
 
-#include <array>
 #include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "api/http_message.h"
 
 namespace daybook::api {
 namespace {
@@ -78,6 +81,7 @@ void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
 }
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): as in the header.
 HttpResponse problem(int status, std::string_view slug, std::string_view detail,
                      std::string_view request_id, const ProblemExtras& extras) {
   HttpResponse response;

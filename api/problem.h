@@ -27,6 +27,7 @@ struct ProblemExtras {
 /// RFC 9457 `application/problem+json` with type, title (made of the slug, so that it never varies
 /// within a type), status, detail and request_id. Never put a path of this machine, a stack or
 /// another tenant's data in `detail`.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order is that of the members.
 HttpResponse problem(int status, std::string_view slug, std::string_view detail,
                      std::string_view request_id, const ProblemExtras& extras = {});
 

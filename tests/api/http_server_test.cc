@@ -427,7 +427,11 @@ TEST_F(HttpServerTest, posted_work_runs_on_the_io_thread_where_answers_need_no_h
     respond(HttpResponse{});
     ran_on.set_value(std::this_thread::get_id());
   });
-  EXPECT_EQ(ran_on.get_future().get(), handler.io_thread);
+  const std::thread::id posted_on = ran_on.get_future().get();
+  {
+    const std::lock_guard lock(handler.mutex);
+    EXPECT_EQ(posted_on, handler.io_thread);
+  }
   EXPECT_EQ(client.read().status, 200);
   EXPECT_EQ(client.read().body, "/marker|");
   server->post([] { throw std::runtime_error("posted"); });
