@@ -103,10 +103,12 @@ HttpResponse problem(int status, std::string_view slug, std::string_view detail,
   }
   if (!extras.errors.empty()) body.append(",\"errors\":[");
   for (std::size_t i = 0; i < extras.errors.size(); ++i) {
-    body.append(i == 0 ? "{\"pointer\":" : ",{\"pointer\":");
-    append_json_string(body, extras.errors[i].pointer);
+    const FieldError& error = extras.errors[i];
+    const bool in_body = error.parameter.empty();
+    body.append(i == 0 ? "{" : ",{").append(in_body ? "\"pointer\":" : "\"parameter\":");
+    append_json_string(body, in_body ? error.pointer : error.parameter);
     body.append(",\"detail\":");
-    append_json_string(body, extras.errors[i].detail);
+    append_json_string(body, error.detail);
     body.push_back('}');
   }
   if (!extras.errors.empty()) body.push_back(']');

@@ -237,6 +237,7 @@ HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
   const auto service = request.params.find("service");
 
   std::vector<std::string> rows;
+  std::string last_place;
   std::optional<std::string> next;
   for (const auto& tag : account.state.tags) {
     if (!tag.value) continue;
@@ -244,7 +245,7 @@ HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
     const std::string place = tag.service.value_or("") + "/" + tag.name;
     if (!cursor.parts.empty() && place <= cursor.parts.front()) continue;
     if (rows.size() == limit) {
-      next = sources.cursors.encode(cursor_scope(request), {rows.empty() ? "" : *next});
+      next = sources.cursors.encode(cursor_scope(request), {last_place});
       break;
     }
     JsonObject row;
@@ -254,11 +255,9 @@ HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
     if (tag.service) row.string("service", *tag.service);
     if (const auto extra = extra_of(tag, request, sources)) row.string("extra", *extra);
     rows.push_back(row.text());
-    next = place;
+    last_place = place;
   }
-  const bool has_more = rows.size() == limit && next && next->find('/') == std::string::npos;
-  return account_response(
-      account, page_json(rows, has_more ? next : std::nullopt, account.position_text));
+  return account_response(account, page_json(rows, next, account.position_text));
 }
 
 HttpResponse list_accounts(const ReadRequest& request, const ReadSources& sources) {
@@ -271,7 +270,7 @@ HttpResponse list_accounts(const ReadRequest& request, const ReadSources& source
                              domain::AccountStatus::kClosed}) {
       if (name_of(known) == *status) filter.status = known;
     }
-    if (!filter.status) errors.push_back({"?status", "must be open, frozen or closed"});
+    if (!filter.status) errors.push_back({"", "must be open, frozen or closed", "status"});
   }
   if (!errors.empty()) return invalid_query(request, std::move(errors));
   const GivenCursor cursor = given_cursor(request, sources, 1);
@@ -386,7 +385,7 @@ HttpResponse get_statement(const ReadRequest& request, const ReadSources& source
   const auto currency = request.query.currency("currency", errors);
   const auto from = request.query.instant("from", errors);
   const auto to = request.query.instant("to", errors);
-  if (from && to && *to < *from) errors.push_back({"?to", "must not lie before from"});
+  if (from && to && *to < *from) errors.push_back({"", "must not lie before from", "to"});
   if (!errors.empty()) return invalid_query(request, std::move(errors));
   const GivenCursor cursor = given_cursor(request, sources, 4);
   if (cursor.bad) return bad_cursor(request);
@@ -458,7 +457,7 @@ std::string currency_json(const domain::CurrencyEntry& entry, std::uint64_t cata
 HttpResponse get_currency(const ReadRequest& request, const ReadSources& sources) {
   const auto currency = Currency::parse(request.params.find("code")->second);
   if (!currency) {
-    return invalid_query(request, {{"?code", "must be an ISO 4217 currency code"}});
+    return invalid_query(request, {{"", "must be an ISO 4217 currency code", "code"}});
   }
   const Reading reading(request, sources);
   auto tenant = reading.tenant();

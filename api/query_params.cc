@@ -41,7 +41,7 @@ bool is_allowed(std::string_view name, std::span<const std::string_view> allowed
 }
 
 FieldError error_at(std::string_view name, std::string detail) {
-  return {"?" + std::string(name), std::move(detail)};
+  return {"", std::move(detail), std::string(name)};
 }
 
 }  // namespace

@@ -65,7 +65,9 @@ class DataWriter {
   }
   static std::string json_of(const std::vector<domain::InitialTag>& tags) {
     JsonObject object;
-    for (const auto& tag : tags) object.string(tag.name, tag.value);
+    for (const auto& tag : tags) {
+      object.raw(tag.name, JsonObject().string("value", tag.value).text());
+    }
     return object.text();
   }
   static std::string json_of(const std::vector<AccountId>& accounts) {
@@ -89,7 +91,7 @@ class DataWriter {
   static std::string json_of(const domain::PrivateValue& value) {
     return JsonObject()
         .string("commitment", to_hex(value.commitment))
-        .string("reference", to_hex(value.reference))
+        .string("ref", to_hex(value.reference))
         .text();
   }
 
@@ -131,8 +133,6 @@ std::string public_json(const domain::RecordedEvent& event) {
   return object.text();
 }
 
-Hash leaf_hash(std::string_view canonical_json) {
-  return sha256({std::string_view("\0", 1), canonical_json});
-}
+Hash public_hash(std::string_view canonical_json) { return sha256({canonical_json}); }
 
 }  // namespace daybook::eventstore
