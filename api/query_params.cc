@@ -46,18 +46,25 @@ FieldError error_at(std::string_view name, std::string detail) {
 
 }  // namespace
 
-std::variant<QueryParams, std::vector<FieldError>> QueryParams::parse(
-    std::string_view raw_query, std::span<const std::string_view> allowed) {
-  QueryParams params;
-  std::vector<FieldError> errors;
+std::vector<std::pair<std::string, std::string>> QueryParams::split(std::string_view raw_query) {
+  std::vector<std::pair<std::string, std::string>> items;
   while (!raw_query.empty()) {
     const std::size_t end = std::min(raw_query.find('&'), raw_query.size());
     const std::string_view item = raw_query.substr(0, end);
     raw_query.remove_prefix(std::min(end + 1, raw_query.size()));
     if (item.empty()) continue;
     const std::size_t equals = std::min(item.find('='), item.size());
-    std::string name = percent_decoded(item.substr(0, equals));
-    std::string value = percent_decoded(item.substr(std::min(equals + 1, item.size())));
+    items.emplace_back(percent_decoded(item.substr(0, equals)),
+                       percent_decoded(item.substr(std::min(equals + 1, item.size()))));
+  }
+  return items;
+}
+
+std::variant<QueryParams, std::vector<FieldError>> QueryParams::parse(
+    std::string_view raw_query, std::span<const std::string_view> allowed) {
+  QueryParams params;
+  std::vector<FieldError> errors;
+  for (auto& [name, value] : split(raw_query)) {
     if (!is_utf8(name) || !is_utf8(value)) {
       errors.push_back(error_at("", "the query is not UTF-8"));
     } else if (!is_allowed(name, allowed)) {

@@ -22,6 +22,9 @@ class QueryParams {
   static std::variant<QueryParams, std::vector<FieldError>> parse(
       std::string_view raw_query, std::span<const std::string_view> allowed);
 
+  /// Names and values in order, unchecked.
+  static std::vector<std::pair<std::string, std::string>> split(std::string_view raw_query);
+
   std::optional<std::string> find(std::string_view name) const;
   /// (name, value) of every `tag[name]=value`.
   std::vector<std::pair<std::string, std::string>> tags() const;
