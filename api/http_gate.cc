@@ -337,4 +337,11 @@ std::optional<Refusal> gate(std::string_view raw, const GateLimits& limits, Requ
   return reader.finish();
 }
 
+std::optional<std::string> decode_target_path(std::string_view target) {
+  RequestHead head;
+  head.target = target;
+  if (read_target(head)) return std::nullopt;
+  return std::move(head.path);
+}
+
 }  // namespace daybook::api

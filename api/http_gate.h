@@ -57,4 +57,8 @@ HeaderScan scan_header(std::string_view bytes, std::size_t from, const GateLimit
 /// throws but for lack of memory; any bytes may be given.
 std::optional<Refusal> gate(std::string_view raw, const GateLimits& limits, RequestHead& head);
 
+/// The decoded path of a target in origin form (a batch item's), by the rules of the gate; nothing
+/// for a target that the gate would refuse.
+std::optional<std::string> decode_target_path(std::string_view target);
+
 }  // namespace daybook::api

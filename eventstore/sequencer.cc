@@ -271,7 +271,7 @@ void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
   } else {
     waiting_.push_back({answer.position, std::move(prepared.complete), std::move(answer)});
   }
-  const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBytesMax &&
+  const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBodyBytesMax &&
                         open_.count + kDecisionEventsMax <= kEntryEventsMax;
   if (!has_room) {
     CHECK(ready_ == nullptr);
