@@ -21,6 +21,14 @@ struct LogHead {
   bool operator==(const LogHead&) const = default;
 };
 
+/// Whether `entry` may follow a log that ends at `head`: entry_no, base_position and prev_chain go
+/// on from it, recorded_at does not run backwards, and the generation stays (kind kGeneration and
+/// the first entry of a log may raise it). Errors: kInvalid with field, expected and found.
+Status check_continues(const LogHead& head, const Entry& entry);
+
+/// The end of a log after `entry`. `chain` is chain_of(entry).
+LogHead head_after(const Entry& entry, const Hash& chain);
+
 /// What became of an append.
 enum class AppendOutcome {
   kCommitted,  ///< Durable: it survives a crash and power loss, and a reader will always see it.
@@ -30,12 +38,14 @@ enum class AppendOutcome {
 };
 
 /// Reads entries in log order. Not thread-safe; may outlive later appends, sees those committed
-/// when it was made or later.
+/// when it was made or later. Must not outlive its log. Checks as it goes that each entry continues
+/// the one before it, chain included. While it stands before the end it may pin storage.
 class EntryCursor {
  public:
   virtual ~EntryCursor() = default;
 
-  /// The next committed entry, or nothing at the end (call again later), or why it cannot be read.
+  /// The next committed entry, or nothing at the end (call again later), or why it cannot be read:
+  /// kCorrupt or kIo, and then again at every call.
   virtual Result<std::optional<Entry>> next() = 0;
 };
 
@@ -54,11 +64,12 @@ class EventLog {
   virtual LogHead head() const = 0;
 
   /// Appends one entry, blocking until its outcome is known.
-  /// REQUIRES: entry_no, base_position and prev_chain continue head(); recorded_at does not run
-  /// backwards; the encoded entry fits the bounds of entry.h.
+  /// REQUIRES: check_continues(head(), entry) is OK; the entry fits the bounds of entry.h.
   virtual AppendOutcome append(const Entry& entry) = 0;
 
-  /// A cursor at the entry that holds `position`, or at the first entry after it.
+  /// A cursor at the entry that holds `position`, or else at the first entry based at it or after
+  /// it. So read(0) gives every entry, and read(head().next_position) what comes next, entries
+  /// without events included.
   virtual Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const = 0;
 };
 

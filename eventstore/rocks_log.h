@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "eventstore/event_log.h"
+
+namespace daybook::eventstore {
+
+struct RocksLogHooks;
+
+/// The EventLog of one node: a RocksDB directory `log/` whose writes are synced, and beside it the
+/// watermark file `log.watermark`, synced after each of them (ARCHITECTURE.md, the commit path).
+///
+/// Errors of the store are final: the first failed write or sync, or an error in a background job,
+/// poisons the log. It then reads, but answers every append with kUnknown, until it is opened
+/// again. Crash: as EventLog. Readers see an entry only once its watermark is synced.
+class RocksLog final : public EventLog {
+ public:
+  enum class Verify {
+    kTail,  ///< From the last anchor (at most about 250,000 events) to the end.
+    kAll,   ///< Every entry.
+  };
+  struct Options {
+    bool create_if_missing = false;
+    /// Opens beside a writer in another process and writes nothing. Ends at the watermark of the
+    /// moment of opening.
+    bool read_only = false;
+    Verify verify = Verify::kTail;
+    std::uint32_t partition = 0;
+    /// Written at creation; later, if not empty, it must be the one that was written.
+    std::string ledger_id;
+  };
+  /// What opening found and did.
+  struct OpenReport {
+    std::uint64_t verified_from = 0;           ///< Position from which the chain was computed anew.
+    std::uint64_t verified_entries = 0;        ///< How many entries.
+    std::uint64_t unacknowledged_entries = 0;  ///< Beyond the watermark, proven, and accepted.
+    std::uint64_t quarantined_entries = 0;  ///< Beyond the proven end; no longer part of the log.
+    bool watermark_slot_damaged = false;    ///< One slot was unreadable (and was healed).
+  };
+
+  /// Opens the log in `dir`. Nothing is served from a log of which something acknowledged is gone.
+  /// Errors: kNotFound: no log there; kConflict: open for writing elsewhere, or another ledger;
+  /// kCorrupt: log or watermark missing or damaged, naming the positions that are gone; kIo.
+  /// Crash: an interrupted creation is completed by the next open with create_if_missing.
+  static Result<std::unique_ptr<RocksLog>> open(const std::string& dir, const Options& options);
+
+  ~RocksLog() override;
+
+  LogHead head() const override;
+  AppendOutcome append(const Entry& entry) override;
+  Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const override;
+
+  const OpenReport& report() const;
+  const std::string& ledger_id() const;
+
+  /// Why the log is poisoned; OK while it is not. Any thread.
+  Status failure() const;
+
+ private:
+  class Core;
+  class Cursor;
+  explicit RocksLog(std::unique_ptr<Core> core);
+  friend Result<std::unique_ptr<RocksLog>> open_rocks_log_for_test(const std::string& dir,
+                                                                   const Options& options,
+                                                                   const RocksLogHooks& hooks);
+
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace daybook::eventstore
