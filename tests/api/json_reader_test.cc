@@ -153,7 +153,7 @@ TEST(JsonReaderTest, a_byte_order_mark_is_refused) {
 }
 
 TEST(JsonReaderTest, nul_is_refused_in_every_place_and_form) {
-  using namespace std::string_literals;
+  using std::string_literals::operator""s;
   for (const std::string& text : {"\0"s, "{}\0"s, "\0{}"s, "{\"a\0b\":1}"s, "{}\0{}"s, "\"\0\""s}) {
     expect_refused(text, Kind::kNul);
   }
