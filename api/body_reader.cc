@@ -323,16 +323,44 @@ std::vector<std::string> BodyReader::required_texts(std::string_view name, const
   return texts_of(*value, pointer_to(name), rule, max_items).value_or(std::vector<std::string>());
 }
 
-std::optional<std::size_t> BodyReader::optional_word(std::string_view name,
-                                                     const std::vector<std::string_view>& words) {
-  const JsonValue* value = member(name);
-  if (value == nullptr) return std::nullopt;
-  if (const std::string* text = value->string()) {
+std::optional<std::size_t> BodyReader::word_of(const JsonValue& value, std::string pointer,
+                                               const std::vector<std::string_view>& words) {
+  if (const std::string* text = value.string()) {
     const auto found = std::find(words.begin(), words.end(), *text);
     if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
   }
-  errors_.at(pointer_to(name), "must be " + in_quotes_or(words));
+  errors_.at(std::move(pointer), "must be " + in_quotes_or(words));
   return std::nullopt;
+}
+
+std::optional<std::size_t> BodyReader::optional_word(std::string_view name,
+                                                     const std::vector<std::string_view>& words) {
+  const JsonValue* value = member(name);
+  return value == nullptr ? std::nullopt : word_of(*value, pointer_to(name), words);
+}
+
+std::vector<std::size_t> BodyReader::required_words(std::string_view name,
+                                                    const std::vector<std::string_view>& words) {
+  const JsonValue* value = required_member(name);
+  if (value == nullptr) return {};
+  const auto* elements = value->array();
+  if (elements == nullptr || elements->empty() || elements->size() > words.size()) {
+    errors_.at(pointer_to(name), "must be an array of 1 to " + std::to_string(words.size()) +
+                                     " of " + in_quotes_or(words));
+    return {};
+  }
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < elements->size(); ++i) {
+    std::string place = pointer_into(pointer_to(name), std::to_string(i));
+    const auto at = word_of((*elements)[i], place, words);
+    if (!at) continue;
+    if (std::find(chosen.begin(), chosen.end(), *at) != chosen.end()) {
+      errors_.at(std::move(place), "is in the list already");
+      continue;
+    }
+    chosen.push_back(*at);
+  }
+  return chosen;
 }
 
 void BodyReader::finish() {

@@ -138,6 +138,18 @@ class BodyReader {
     return at ? std::optional(values.begin()[*at]) : std::nullopt;
   }
 
+  /// A list of different values, at least one of them.
+  template <class Enum>
+  std::vector<Enum> required_choices(std::string_view name, std::initializer_list<Enum> values) {
+    std::vector<std::string_view> words;
+    for (const Enum value : values) words.push_back(domain::name_of(value));
+    std::vector<Enum> chosen;
+    for (const std::size_t at : required_words(name, words)) {
+      chosen.push_back(values.begin()[at]);
+    }
+    return chosen;
+  }
+
   /// The member, to be read by a reader of its own at pointer_to(name); null if it is not there.
   const JsonValue* optional_value(std::string_view name);
 
@@ -161,6 +173,11 @@ class BodyReader {
   /// The place in `words` of the member's text.
   std::optional<std::size_t> optional_word(std::string_view name,
                                            const std::vector<std::string_view>& words);
+  /// The places in `words` of the texts of the member's list.
+  std::vector<std::size_t> required_words(std::string_view name,
+                                          const std::vector<std::string_view>& words);
+  std::optional<std::size_t> word_of(const JsonValue& value, std::string pointer,
+                                     const std::vector<std::string_view>& words);
 
   const JsonValue& value_;
   InputErrors& errors_;
