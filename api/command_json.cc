@@ -233,7 +233,7 @@ class CommandReader {
 
   CommandBody create_key() {
     using domain::Role;
-    domain::NewApiKey key;
+    domain::KeyGrant key;
     key.name = body_.optional_text("name", kNameRule);
     for (const Role role : body_.required_choices(
              "roles", {Role::kAdmin, Role::kOperator, Role::kAuditor, Role::kClient})) {

@@ -63,7 +63,7 @@ struct CommandInput {
 };
 
 struct CommandBody {
-  /// Left for the caller: NewApiKey::key and secret_hmac, SetTag::extra (see `extra`).
+  /// Left for the caller: KeyGrant::id and secret_hmac, SetTag::extra (see `extra`).
   std::variant<domain::AccountCommand, domain::TenantCommand> body;
   AccountId account;    ///< Empty: a tenant command, or an account whose id is to be generated.
   TenantId new_tenant;  ///< Of kCreateTenant: whose stream the command goes to.

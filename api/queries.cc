@@ -1,5 +1,6 @@
 #include "api/queries.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -260,6 +261,29 @@ HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
   return account_response(account, page_json(rows, next, account.position_text));
 }
 
+/// A client key's page: of the accounts that it names.
+Result<projections::AccountPage> own_accounts(const ReadRequest& request, const Reading& reading,
+                                              const projections::AccountFilter& filter,
+                                              const std::optional<AccountId>& after,
+                                              std::size_t limit) {
+  std::vector<AccountId> ids = request.principal.accounts;
+  std::sort(ids.begin(), ids.end());
+  projections::AccountPage page;
+  for (const auto& id : ids) {
+    if (after && id <= *after) continue;
+    auto row = projections::account_of(reading.rows(), projections::kAccountsTable,
+                                       request.principal.tenant, id);
+    if (!row.ok()) return row.status();
+    if (!*row || !projections::matches(filter, **row)) continue;
+    if (page.rows.size() == limit) {
+      page.next = page.rows.back().first;
+      break;
+    }
+    page.rows.emplace_back(id, std::move(**row));
+  }
+  return page;
+}
+
 HttpResponse list_accounts(const ReadRequest& request, const ReadSources& sources) {
   std::vector<FieldError> errors;
   const std::size_t limit = request.query.limit(errors);
@@ -281,8 +305,10 @@ HttpResponse list_accounts(const ReadRequest& request, const ReadSources& source
   const Reading reading(request, sources);
   auto position = reading.rows_position();
   if (!position.ok()) return reading.failed(position.status());
-  auto page = projections::list_accounts(reading.rows(), projections::kAccountsTable,
-                                         request.principal.tenant, filter, after, limit);
+  auto page = request.principal.roles.has(domain::Role::kClient)
+                  ? own_accounts(request, reading, filter, after, limit)
+                  : projections::list_accounts(reading.rows(), projections::kAccountsTable,
+                                               request.principal.tenant, filter, after, limit);
   if (!page.ok()) return reading.failed(page.status());
   std::vector<std::string> rows;
   for (const auto& [id, row] : page->rows) {
