@@ -274,7 +274,7 @@ Result<projections::AccountPage> own_accounts(const ReadRequest& request, const 
     auto row = projections::account_of(reading.rows(), projections::kAccountsTable,
                                        request.principal.tenant, id);
     if (!row.ok()) return row.status();
-    if (!*row || !projections::matches(filter, **row)) continue;
+    if (!*row || !projections::matches(**row, filter)) continue;
     if (page.rows.size() == limit) {
       page.next = page.rows.back().first;
       break;
