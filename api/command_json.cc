@@ -191,11 +191,7 @@ class CommandReader {
   }
 
   CommandBody clear_credit_limit() {
-    if (find(input_.query, "currency") == nullptr) {
-      errors_.in_parameter("currency", "is required");
-    }
-    return on_account(
-        domain::ClearCreditLimit{query_currency().value_or(domain::Currency()), reason()});
+    return on_account(domain::ClearCreditLimit{query_currency(), reason()});
   }
 
   CommandBody set_tag() {
@@ -367,9 +363,9 @@ bool is_body_optional(WriteRoute route) {
     case WriteRoute::kRemoveTag:
     case WriteRoute::kRemoveServiceTag:
     case WriteRoute::kErasePrivate:
-    case WriteRoute::kSetCurrency:
     case WriteRoute::kRevokeKey:
       return true;
+    case WriteRoute::kSetCurrency:
     case WriteRoute::kOpenAccount:
     case WriteRoute::kTopUp:
     case WriteRoute::kCharge:

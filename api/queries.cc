@@ -473,7 +473,7 @@ std::string currency_json(const domain::CurrencyEntry& entry, std::uint64_t cata
       .string("default_credit_limit",
               to_text(Money{entry.default_credit_limit.value_or(Amount{}), entry.currency}))
       .string("status", name_of(entry.status))
-      .number("catalogue_version", catalogue_version);
+      .string("catalogue_version", std::to_string(catalogue_version));
   if (entry.minimum_top_up) {
     row.string("minimum_top_up", to_text(Money{*entry.minimum_top_up, entry.currency}));
   }
