@@ -146,7 +146,7 @@ std::string event_head_json(const PlacedEvent& placed, std::uint32_t generation)
 std::string event_row_json(const PlacedEvent& placed, std::uint32_t generation) {
   const std::string canonical = eventstore::public_json(placed.event);
   std::string row = canonical.substr(0, canonical.size() - 1);
-  row += ",\"hash\":\"" + eventstore::to_hex(eventstore::leaf_hash(canonical));
+  row += ",\"hash\":\"" + eventstore::to_hex(eventstore::public_hash(canonical));
   row += "\",\"position\":\"" + position_text(placed, generation) + "\"}";
   return row;
 }

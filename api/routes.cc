@@ -1,5 +1,7 @@
 #include "api/routes.h"
 
+#include <algorithm>
+
 namespace daybook::api {
 namespace {
 
@@ -46,7 +48,7 @@ constexpr std::array kRoutes{
     command("DELETE", "/v1/keys/{key}", kRevokeKey, kAdmin),
     RouteInfo{"POST", "/v1/batch", kBatch, kCommand, kNone, kBatchBodyMax},
 
-    query("/v1/accounts", kListAccounts, kRead),
+    query("/v1/accounts", kListAccounts, kReadAccount),
     query("/v1/accounts/{account}", kGetAccount, kReadAccount),
     query("/v1/accounts/{account}/credit-limit", kGetCreditLimit, kReadAccount),
     query("/v1/accounts/{account}/tags", kListTags, kReadAccount),
@@ -55,7 +57,7 @@ constexpr std::array kRoutes{
     query("/v1/accounts/{account}/transactions", kListTransactions, kReadAccount),
     query("/v1/accounts/{account}/statement", kGetStatement, kReadAccount),
     query("/v1/accounts/{account}/events", kListAccountEvents, kReadAccount),
-    query("/v1/events", kListEvents, kRead),
+    query("/v1/events", kListEvents, kAudit),
     query("/v1/catalogue/currencies", kListCurrencies, kRead),
     query("/v1/catalogue/currencies/{code}", kGetCurrency, kRead),
     query("/v1/keys", kListKeys, kAdmin),

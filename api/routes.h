@@ -68,6 +68,7 @@ enum class Access : std::uint8_t {
   kPublic,       ///< No credential.
   kReadAccount,  ///< Any role; a client key its own accounts.
   kRead,         ///< admin, operator, auditor.
+  kAudit,        ///< admin, auditor.
   kCommand,      ///< admin, operator.
   kAdmin,        ///< admin.
   kFirstTenant,  ///< admin of the first tenant.

@@ -29,6 +29,11 @@ class DataWriter {
   void write(std::string_view name, const std::optional<T>& value) {
     if (value) write(name, *value);
   }
+  /// An empty list says nothing: it is left out, like an optional value that is not there.
+  template <class T>
+  void write(std::string_view name, const std::vector<T>& values) {
+    if (!values.empty()) object_.raw(name, json_of(values));
+  }
   template <class T>
   void write(std::string_view name, const T& value) {
     object_.raw(name, json_of(value));
@@ -65,7 +70,9 @@ class DataWriter {
   }
   static std::string json_of(const std::vector<domain::InitialTag>& tags) {
     JsonObject object;
-    for (const auto& tag : tags) object.string(tag.name, tag.value);
+    for (const auto& tag : tags) {
+      object.raw(tag.name, JsonObject().string("value", tag.value).text());
+    }
     return object.text();
   }
   static std::string json_of(const std::vector<AccountId>& accounts) {
@@ -89,7 +96,7 @@ class DataWriter {
   static std::string json_of(const domain::PrivateValue& value) {
     return JsonObject()
         .string("commitment", to_hex(value.commitment))
-        .string("reference", to_hex(value.reference))
+        .string("ref", to_hex(value.reference))
         .text();
   }
 
@@ -131,8 +138,6 @@ std::string public_json(const domain::RecordedEvent& event) {
   return object.text();
 }
 
-Hash leaf_hash(std::string_view canonical_json) {
-  return sha256({std::string_view("\0", 1), canonical_json});
-}
+Hash public_hash(std::string_view canonical_json) { return sha256({canonical_json}); }
 
 }  // namespace daybook::eventstore

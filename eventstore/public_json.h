@@ -21,7 +21,8 @@ std::string public_json(const domain::RecordedEvent& event);
 /// Its `data` member alone: what happened.
 std::string public_data_json(const domain::RecordedEvent& event);
 
-/// Hash of a canonical event as a leaf: SHA-256(0x00 || json), RFC 9162 section 2.1.1.
-Hash leaf_hash(std::string_view canonical_json);
+/// The public hash of an event: SHA-256 of its canonical bytes, as `sha256sum` gives it for the
+/// line of an NDJSON export without its line end.
+Hash public_hash(std::string_view canonical_json);
 
 }  // namespace daybook::eventstore

@@ -25,7 +25,8 @@ namespace {
 
 constexpr std::size_t kTableMemtableBytes = std::size_t{32} << 20;
 constexpr std::size_t kDurableWalBytesMax = std::size_t{16} << 20;
-constexpr std::size_t kBlockBytes = std::size_t{16} << 10;
+constexpr std::size_t kScanBlockBytes = std::size_t{16} << 10;
+constexpr std::size_t kPointBlockBytes = std::size_t{4} << 10;
 constexpr int kFilterBitsPerKey = 12;
 constexpr std::size_t kProtectionBytesPerKey = 8;
 constexpr int kReadOnlyOpenAttempts = 5;
@@ -61,12 +62,13 @@ rocksdb::ColumnFamilyOptions table_options(TableSpec::Use use,
                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions blocks;
   blocks.block_cache = cache;
-  blocks.block_size = kBlockBytes;
+  blocks.block_size = kScanBlockBytes;
   blocks.format_version = 5;
   rocksdb::ColumnFamilyOptions table;
   if (use == TableSpec::Use::kPointLookups) {
     blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
     blocks.whole_key_filtering = true;
+    blocks.block_size = kPointBlockBytes;
     table.memtable_whole_key_filtering = true;
     table.memtable_prefix_bloom_size_ratio = 0.02;
   }

@@ -55,7 +55,9 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
   const auto named = referenced_version(prepared.command);
   if (named) {
     // It exists, but the index had not got there yet; or something newer refers to it.
-    if (lookups.referenced == nullptr && *named <= account->state.version) return false;
+    // Version 0 names no event: looking again would not find it.
+    const bool may_exist = *named != 0 && *named <= account->state.version;
+    if (lookups.referenced == nullptr && may_exist) return false;
     if (account->last_reference > lookups.as_of) return false;
   }
   if (auto duplicate = duplicate_of(prepared)) {
@@ -271,7 +273,7 @@ void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
   } else {
     waiting_.push_back({answer.position, std::move(prepared.complete), std::move(answer)});
   }
-  const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBytesMax &&
+  const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBodyBytesMax &&
                         open_.count + kDecisionEventsMax <= kEntryEventsMax;
   if (!has_room) {
     CHECK(ready_ == nullptr);

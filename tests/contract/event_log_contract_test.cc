@@ -191,7 +191,8 @@ TEST_P(EventLogContractTest, a_reader_in_another_thread_sees_every_entry_once_an
 using EventLogContractDeathTest = EventLogContractTest;
 
 TEST_P(EventLogContractDeathTest, appending_what_does_not_continue_the_log_is_a_bug) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  // By fork: the child stops at once, and a program run anew would leave its directory behind.
+  GTEST_FLAG_SET(death_test_style, "fast");
   append_all(log(), {2});
   Entry gap = next_entry(log().head(), 1);
   ++gap.base_position;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -9,8 +11,8 @@
 
 namespace daybook::eventstore {
 
-/// The entry that continues `head` with `count` events (0: a claim) of about `event_size` bytes,
-/// whose text depends on position and `variant`.
+/// The entry that continues `head` with `count` events (0: a claim) of `event_size` bytes, which
+/// depend on position and `variant`.
 inline Entry next_entry(const LogHead& head, std::uint32_t count, std::size_t event_size = 20,
                         const std::string& variant = "") {
   Entry entry;
@@ -24,11 +26,13 @@ inline Entry next_entry(const LogHead& head, std::uint32_t count, std::size_t ev
   if (count == 0) entry.last_recorded_at = entry.first_recorded_at;
   entry.prev_chain = head.chain;
   for (std::uint32_t i = 0; i < count; ++i) {
-    std::string event = variant + std::to_string(entry.base_position + i) + ":";
-    while (event.size() < event_size) {
-      event += bytes_of(sha256({event}));
-    }
-    event.resize(event_size);
+    // Seeded by what it stands for, and incompressible.
+    const Hash seed = sha256({variant, std::to_string(entry.base_position + i)});
+    std::uint64_t state = 0;
+    std::memcpy(&state, seed.data(), sizeof(state));
+    std::mt19937_64 random(state);
+    std::string event(event_size, '\0');
+    for (char& c : event) c = static_cast<char>(random());
     append_event_bytes(entry.body, event);
   }
   return entry;

@@ -67,8 +67,11 @@ inline std::string file_bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// In place where the size stays: file systems sync a file that was cut to nothing and closed.
 inline void write_file(const std::string& path, const std::string& bytes) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  std::error_code missing;
+  const bool in_place = std::filesystem::file_size(path, missing) == bytes.size() && !missing;
+  std::ofstream file(path, std::ios::binary | (in_place ? std::ios::in : std::ios::trunc));
   file << bytes;
   CHECK(file.good());
 }

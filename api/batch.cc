@@ -1,0 +1,206 @@
+#include "api/batch.h"
+
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/http_gate.h"
+#include "api/json_reader.h"
+#include "api/problem.h"
+
+namespace daybook::api {
+namespace {
+
+/// A batch has at most this many members and elements in all.
+constexpr JsonLimits kBatchJsonLimits{32, 2'000'000};
+
+/// Collects the results and answers when the last one is there. Any thread.
+class Results {
+ public:
+  /// One more than the items is awaited: release(), so that none answers before all are submitted.
+  Results(std::size_t count, bool ndjson, Respond respond)
+      : items_(count), left_(count + 1), ndjson_(ndjson), respond_(std::move(respond)) {}
+
+  void set(std::size_t index, const HttpResponse& response) {
+    items_[index] = "{\"body\":" + response.body + ",\"status\":" +
+                    std::to_string(response.status) + "}";
+    release();
+  }
+  void release() {
+    if (left_.fetch_sub(1, std::memory_order_acq_rel) == 1) finish();
+  }
+
+ private:
+  void finish() {
+    HttpResponse response;
+    response.headers.emplace_back("Content-Type",
+                                  ndjson_ ? "application/x-ndjson" : "application/json");
+    std::string& body = response.body;
+    if (!ndjson_) body = "{\"results\":[";
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (i != 0 && !ndjson_) body.push_back(',');
+      body += items_[i];
+      if (ndjson_) body.push_back('\n');
+    }
+    if (!ndjson_) body += "]}";
+    respond_(std::move(response));
+  }
+
+  std::vector<std::string> items_;
+  std::atomic<std::size_t> left_;
+  bool ndjson_;
+  Respond respond_;
+};
+
+/// The commands of a body in either form, or what is wrong with it.
+std::variant<std::vector<JsonValue>, HttpResponse> read_items(const HttpRequest& request,
+                                                              bool ndjson) {
+  const auto malformed = [&](const std::string& detail) {
+    return problem(400, "malformed-json", detail, request.request_id);
+  };
+  const auto invalid = [&](std::string pointer, std::string detail) {
+    ProblemExtras extras;
+    extras.errors.push_back({std::move(pointer), std::move(detail)});
+    return problem(422, "validation", "the batch is not valid", request.request_id, extras);
+  };
+  std::vector<JsonValue> items;
+  if (ndjson) {
+    std::string_view rest = request.body;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find('\n'), rest.size());
+      std::string_view line = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (line.empty()) continue;
+      if (items.size() == kBatchCommandsMax) return invalid("", "more than 10,000 commands");
+      auto value = parse_json(line);
+      if (const auto* error = std::get_if<JsonError>(&value)) {
+        return malformed("line " + std::to_string(items.size() + 1) + ": " + error->detail);
+      }
+      items.push_back(std::move(std::get<JsonValue>(value)));
+    }
+    return items;
+  }
+  auto value = parse_json(request.body, kBatchJsonLimits);
+  if (const auto* error = std::get_if<JsonError>(&value)) return malformed(error->detail);
+  auto* object = std::get<JsonValue>(value).object();
+  if (object == nullptr) return invalid("", "must be an object");
+  for (auto& member : *object) {
+    if (member.name != "commands") return invalid("/" + member.name, "unknown member");
+    auto* array = member.value.array();
+    if (array == nullptr) return invalid("/commands", "must be a list");
+    if (array->size() > kBatchCommandsMax) return invalid("/commands", "more than 10,000 commands");
+    items = std::move(*array);
+  }
+  if (object->empty()) return invalid("/commands", "is required");
+  return items;
+}
+
+struct Item {
+  WriteRequest request;
+  JsonValue body;
+};
+
+/// One command of the batch as the request it stands for, or its own answer.
+std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& principal,
+                                           const TenantId& first_tenant, std::string request_id) {
+  ProblemExtras extras;
+  const auto member_text = [&](const JsonMember& member) {
+    const std::string* text = member.value.string();
+    if (text == nullptr) extras.errors.push_back({"/" + member.name, "must be a string"});
+    return text == nullptr ? std::string() : *text;
+  };
+  Item item;
+  std::string target;
+  item.body = JsonValue(JsonValue::Object());
+  JsonValue::Object none;
+  auto* object = value.object();
+  if (object == nullptr) extras.errors.push_back({"", "must be an object"});
+  for (auto& member : object == nullptr ? none : *object) {
+    if (member.name == "method") {
+      item.request.method = member_text(member);
+    } else if (member.name == "path") {
+      target = member_text(member);
+    } else if (member.name == "idempotency_key") {
+      item.request.idempotency_key = member_text(member);
+    } else if (member.name == "if_match") {
+      item.request.if_match = member_text(member);
+    } else if (member.name == "body") {
+      item.body = std::move(member.value);
+    } else {
+      extras.errors.push_back({"/" + member.name, "unknown member"});
+    }
+  }
+  if (item.request.method.empty()) extras.errors.push_back({"/method", "is required"});
+  if (target.empty()) extras.errors.push_back({"/path", "is required"});
+  if (!extras.errors.empty()) {
+    return problem(422, "validation", "the command is not valid", request_id, extras);
+  }
+  const auto path = decode_target_path(target);
+  if (!path) return problem(400, "malformed-target", "the path is malformed", request_id);
+  auto route = find_route(item.request.method, *path);
+  if (std::holds_alternative<PathNotFound>(route)) {
+    return problem(404, "not-found", "there is no such object", request_id);
+  }
+  auto* match = std::get_if<RouteMatch>(&route);
+  const bool is_write = match != nullptr && match->info->key != KeyRule::kNone;
+  if (!is_write) {
+    return problem(405, "method-not-allowed", "not a command that a batch may hold", request_id);
+  }
+  if (!is_allowed(principal, match->info->access, first_tenant)) {
+    return problem(403, "forbidden", "the key has no role for this", request_id);
+  }
+  item.request.route = match->info;
+  item.request.params = std::move(match->params);
+  const std::size_t question = target.find('?');
+  item.request.path = target.substr(0, question);
+  if (question != std::string::npos) item.request.query = target.substr(question + 1);
+  item.request.principal = principal;
+  item.request.request_id = std::move(request_id);
+  return item;
+}
+
+}  // namespace
+
+bool is_allowed(const Principal& principal, Access access, const TenantId& first_tenant) {
+  using domain::Role;
+  const auto& roles = principal.roles;
+  switch (access) {
+    case Access::kPublic: return true;
+    case Access::kReadAccount:
+      return roles.has(Role::kAdmin) || roles.has(Role::kOperator) || roles.has(Role::kAuditor) ||
+             roles.has(Role::kClient);
+    case Access::kRead:
+      return roles.has(Role::kAdmin) || roles.has(Role::kOperator) || roles.has(Role::kAuditor);
+    case Access::kAudit: return roles.has(Role::kAdmin) || roles.has(Role::kAuditor);
+    case Access::kCommand: return roles.has(Role::kAdmin) || roles.has(Role::kOperator);
+    case Access::kAdmin: return roles.has(Role::kAdmin);
+    case Access::kFirstTenant: return roles.has(Role::kAdmin) && principal.tenant == first_tenant;
+  }
+  return false;
+}
+
+void run_batch(const HttpRequest& request, const BatchContext& context, Respond respond) {
+  const auto type = request.header("Content-Type");
+  const bool ndjson = type && type->starts_with("application/x-ndjson");
+  auto items = read_items(request, ndjson);
+  if (auto* refusal = std::get_if<HttpResponse>(&items)) return respond(std::move(*refusal));
+  auto& values = std::get<std::vector<JsonValue>>(items);
+  auto results = std::make_shared<Results>(values.size(), ndjson, std::move(respond));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    auto item = read_item(values[i], context.principal, context.first_tenant,
+                          request.request_id + "-" + std::to_string(i));
+    if (const auto* refusal = std::get_if<HttpResponse>(&item)) {
+      results->set(i, *refusal);
+      continue;
+    }
+    auto& command = std::get<Item>(item);
+    context.commands.run(std::move(command.request), command.body,
+                         [results, i](const HttpResponse& response) { results->set(i, response); });
+  }
+  results->release();
+}
+
+}  // namespace daybook::api

@@ -1,0 +1,241 @@
+#include "api/command_service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+#include <variant>
+
+#include "api/answers.h"
+#include "api/body_reader.h"
+#include "api/card_rule.h"
+#include "api/command_json.h"
+#include "api/fingerprint.h"
+#include "api/problem.h"
+#include "api/query_params.h"
+#include "domain/base/check.h"
+#include "eventstore/digest.h"
+
+namespace daybook::api {
+namespace {
+
+constexpr std::size_t kKeyMax = 255;
+/// Hexadecimal digits of an account id made from an idempotency key.
+constexpr std::size_t kGeneratedIdDigits = 24;
+
+WriteRoute write_route(Operation operation, bool of_service) {
+  switch (operation) {
+    case Operation::kOpenAccount: return WriteRoute::kOpenAccount;
+    case Operation::kCloseAccount: return WriteRoute::kCloseAccount;
+    case Operation::kReopenAccount: return WriteRoute::kReopenAccount;
+    case Operation::kFreezeAccount: return WriteRoute::kFreezeAccount;
+    case Operation::kUnfreezeAccount: return WriteRoute::kUnfreezeAccount;
+    case Operation::kErasePrivateData: return WriteRoute::kErasePrivate;
+    case Operation::kTopUp: return WriteRoute::kTopUp;
+    case Operation::kReverseTopUp: return WriteRoute::kReverseTopUp;
+    case Operation::kCharge: return WriteRoute::kCharge;
+    case Operation::kPlaceHold: return WriteRoute::kHold;
+    case Operation::kCaptureHold: return WriteRoute::kCaptureHold;
+    case Operation::kReleaseHold: return WriteRoute::kReleaseHold;
+    case Operation::kRefund: return WriteRoute::kRefund;
+    case Operation::kCreditNote: return WriteRoute::kCreditNote;
+    case Operation::kAdjustment: return WriteRoute::kAdjustment;
+    case Operation::kPayOut: return WriteRoute::kPayout;
+    case Operation::kNoteUsage: return WriteRoute::kUsageFact;
+    case Operation::kSetCreditLimit: return WriteRoute::kSetCreditLimit;
+    case Operation::kClearCreditLimit: return WriteRoute::kClearCreditLimit;
+    case Operation::kSetTag: return of_service ? WriteRoute::kSetServiceTag : WriteRoute::kSetTag;
+    case Operation::kRemoveTag:
+      return of_service ? WriteRoute::kRemoveServiceTag : WriteRoute::kRemoveTag;
+    case Operation::kSetCurrency: return WriteRoute::kSetCurrency;
+    case Operation::kCreateTenant: return WriteRoute::kCreateTenant;
+    case Operation::kCreateKey: return WriteRoute::kCreateKey;
+    case Operation::kRevokeKey: return WriteRoute::kRevokeKey;
+    default: CHECK(false && "not a command");
+  }
+}
+
+WriteRoute write_route(const WriteRequest& request) {
+  return write_route(request.route->operation, request.params.contains("service"));
+}
+
+bool is_visible_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+HttpResponse invalid_request(const std::vector<InputError>& errors, const std::string& request_id) {
+  ProblemExtras extras;
+  bool card_data = false;
+  for (const auto& error : errors) {
+    extras.errors.push_back({error.pointer, error.detail, error.parameter});
+    card_data = card_data || error.card_data;
+  }
+  return problem(422, card_data ? kCardDataSlug : "validation", "the request is not valid",
+                 request_id, extras);
+}
+
+/// `"17"` and nothing else: versions are strong and one alone is compared.
+std::optional<std::uint64_t> parse_etag(std::string_view text) {
+  if (text.size() < 3 || text.front() != '"' || text.back() != '"') return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  std::uint64_t version = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return version;
+}
+
+Parameters to_parameters(const PathParams& params) { return {params.begin(), params.end()}; }
+
+}  // namespace
+
+struct CommandService::Prepared {
+  eventstore::Command command;
+  AnswerContext context;
+  std::optional<std::string> extra;
+  std::optional<domain::PrivateValue> kept;  ///< Durable, and an orphan until its event is.
+  bool erases = false;
+};
+
+void CommandService::run(WriteRequest request, std::string_view body, Respond respond) {
+  auto parsed = parse_command_body(write_route(request), body);
+  if (const auto* error = std::get_if<JsonError>(&parsed)) {
+    respond(problem(400, "malformed-json", error->detail, request.request_id));
+    return;
+  }
+  run(std::move(request), std::get<JsonValue>(parsed), std::move(respond));
+}
+
+void CommandService::run(WriteRequest request, const JsonValue& body, Respond respond) {
+  Prepared prepared;
+  eventstore::Command& command = prepared.command;
+  if (auto refusal = read_headers(request, command)) return respond(std::move(*refusal));
+
+  auto query = QueryParams::split(request.query);
+  const Parameters path = to_parameters(request.params);
+  auto read = read_command(write_route(request),
+                           CommandInput{request.principal.tenant, path, query, body});
+  if (const auto* errors = std::get_if<std::vector<InputError>>(&read)) {
+    return respond(invalid_request(*errors, request.request_id));
+  }
+  auto& input = std::get<CommandBody>(read);
+  command.tenant = input.new_tenant.empty() ? request.principal.tenant : input.new_tenant;
+  command.account = std::move(input.account);
+  command.body = std::move(input.body);
+  command.effective_at = input.effective_at;
+  command.actor = request.principal.actor();
+  command.fingerprint =
+      request_fingerprint(services_.fingerprint_secret,
+                          {request.method, request.path, request.query, canonical_text(body)});
+  if (request.route->operation == Operation::kOpenAccount && command.account.empty()) {
+    const auto hash = eventstore::sha256({"daybook/account-id/1", command.tenant.value(),
+                                          std::string_view("\0", 1), command.idempotency_key});
+    command.account =
+        AccountId("acc_" + eventstore::to_hex(hash).substr(0, kGeneratedIdDigits));
+  }
+  prepared.context.is_post = request.method == "POST";
+  prepared.context.request_id = std::move(request.request_id);
+  prepared.context.generation = services_.generation;
+  prepared.extra = std::move(input.extra);
+  prepared.erases = request.route->operation == Operation::kErasePrivateData;
+  if (auto failure = keep_private(prepared)) return respond(std::move(*failure));
+  mint_keys(prepared);
+
+  eventstore::Command submitted = prepared.command;
+  services_.ledger.submit(std::move(submitted), [this, prepared = std::move(prepared),
+                                                 respond = std::move(respond)](
+                                                    const eventstore::Answer& answer) {
+    finish(prepared, answer, respond);
+  });
+}
+
+std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& request,
+                                                         eventstore::Command& command) const {
+  if (request.idempotency_key) {
+    const std::string& key = *request.idempotency_key;
+    if (key.empty() || key.size() > kKeyMax || !is_visible_ascii(key)) {
+      return problem(400, "malformed-idempotency-key", "1 to 255 visible ASCII characters",
+                     request.request_id);
+    }
+    command.idempotency_key = key;
+  } else if (request.route->key == KeyRule::kRequired) {
+    return problem(400, "malformed-idempotency-key", "an Idempotency-Key is required",
+                   request.request_id);
+  }
+  if (request.if_match) {
+    command.if_match = parse_etag(*request.if_match);
+    if (!command.if_match) {
+      return problem(400, "malformed-header", "If-Match must be a quoted version",
+                     request.request_id);
+    }
+  }
+  return std::nullopt;
+}
+
+/// Stores what must not be in the log, durably, before the event that refers to it.
+std::optional<HttpResponse> CommandService::keep_private(Prepared& prepared) {
+  if (!prepared.extra) return std::nullopt;
+  auto* account_command = std::get_if<domain::AccountCommand>(&prepared.command.body);
+  CHECK(account_command != nullptr);
+  auto* tag = std::get_if<domain::SetTag>(account_command);
+  CHECK(tag != nullptr);
+  auto kept = services_.private_store.put(prepared.command.tenant, prepared.command.account,
+                                          *prepared.extra);
+  if (!kept.ok()) {
+    HttpResponse response = problem(503, "storage-degraded", "nothing was done",
+                                    prepared.context.request_id);
+    response.headers.emplace_back("Retry-After", "1");
+    return response;
+  }
+  tag->extra = prepared.kept = *kept;
+  return std::nullopt;
+}
+
+void CommandService::mint_keys(Prepared& prepared) const {
+  auto* tenant_command = std::get_if<domain::TenantCommand>(&prepared.command.body);
+  if (tenant_command == nullptr) return;
+  domain::KeyGrant* grant = nullptr;
+  if (auto* create = std::get_if<domain::CreateTenant>(tenant_command)) {
+    grant = &create->first_key;
+  } else if (auto* key = std::get_if<domain::CreateApiKey>(tenant_command)) {
+    grant = &key->key;
+  }
+  if (grant == nullptr) return;
+  MintedKey minted = mint_key(services_.random, services_.key_pepper, grant->name, grant->roles,
+                              grant->accounts);
+  *grant = std::move(minted.key);
+  prepared.context.secret = std::move(minted.secret);
+}
+
+void CommandService::finish(const Prepared& prepared, const eventstore::Answer& answer,
+                            const Respond& respond) {
+  const auto& command = prepared.command;
+  const bool is_recorded = answer.kind == eventstore::AnswerKind::kRecorded &&
+                           std::holds_alternative<domain::TagSet>(answer.event->event.event);
+  // Unknown: the event may be there, and then the value is wanted.
+  const bool is_orphan = prepared.kept && !is_recorded &&
+                         answer.kind != eventstore::AnswerKind::kUnknown;
+  const bool erases = prepared.erases && answer.event != nullptr &&
+                      std::holds_alternative<domain::PrivateDataErased>(answer.event->event.event);
+  HttpResponse response = to_response(answer, prepared.context);
+  if (!is_orphan && !erases) return respond(std::move(response));
+  // Both write to the private store: not on the thread that commits.
+  const auto job = [this, tenant = command.tenant, account = command.account, kept = prepared.kept,
+                    erases, id = prepared.context.request_id, response, respond]() mutable {
+    const Status status =
+        erases ? services_.private_store.erase(tenant, account).status()
+               : services_.private_store.remove(tenant, account, *kept);
+    if (!status.ok()) {
+      response = problem(503, "storage-degraded",
+                         "recorded, and not erased yet; send it again with the same key", id);
+      response.headers.emplace_back("Retry-After", "1");
+    }
+    respond(std::move(response));
+  };
+  if (!services_.workers.post(job)) {
+    HttpResponse busy = problem(503, "overloaded", "send it again with the same key",
+                                prepared.context.request_id);
+    busy.headers.emplace_back("Retry-After", "1");
+    respond(std::move(busy));
+  }
+}
+
+}  // namespace daybook::api

@@ -1,0 +1,435 @@
+#include "api/event_streams.h"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/account_view.h"
+#include "api/answers.h"
+#include "api/position.h"
+#include "api/problem.h"
+#include "eventstore/decoded_entry.h"
+#include "eventstore/json_text.h"
+#include "eventstore/public_json.h"
+#include "projections/tables.h"
+
+namespace daybook::api {
+namespace {
+
+using domain::StreamId;
+using eventstore::PlacedEvent;
+
+/// Rows of one page of a stream's chunk, and events of the log looked at for one.
+constexpr std::size_t kChunkEvents = 500;
+constexpr std::size_t kLookedAtMax = 100'000;
+
+/// Where events come from, from a place on.
+class EventSource {
+ public:
+  virtual ~EventSource() = default;
+  /// Up to `limit` more; `at_end` tells that there is nothing more now.
+  struct Chunk {
+    std::vector<std::shared_ptr<const PlacedEvent>> events;
+    bool at_end = false;
+  };
+  virtual Result<Chunk> read(std::size_t limit) = 0;
+};
+
+/// The events of one stream up to a version, or for ever.
+class StreamSource final : public EventSource {
+ public:
+  StreamSource(const eventstore::KvStore& store, StreamId stream, std::uint64_t next,
+               std::optional<std::uint64_t> upto)
+      : store_(store), stream_(std::move(stream)), next_(next), upto_(upto) {}
+
+  std::uint64_t next_version() const { return next_; }
+
+  Result<Chunk> read(std::size_t limit) override {
+    const auto rows = store_.snapshot();
+    const projections::StreamReader reader(
+        *rows, {projections::kStreamsTable, projections::kStatesTable}, stream_);
+    auto last = reader.last_version();
+    if (!last.ok()) return last.status();
+    const std::uint64_t upto = std::min(*last, upto_.value_or(*last));
+    Chunk chunk;
+    if (next_ <= upto) {
+      auto events = reader.events(next_, upto, limit);
+      if (!events.ok()) return events.status();
+      chunk.events = std::move(*events);
+      next_ += chunk.events.size();
+    }
+    chunk.at_end = next_ > upto;
+    return chunk;
+  }
+
+ private:
+  const eventstore::KvStore& store_;
+  StreamId stream_;
+  std::uint64_t next_;
+  std::optional<std::uint64_t> upto_;
+};
+
+/// A tenant's events of the whole log, up to a position (exclusive) or for ever.
+class LogSource final : public EventSource {
+ public:
+  LogSource(const eventstore::EventLog& log, TenantId tenant, std::uint64_t next,
+            std::optional<std::uint64_t> end)
+      : log_(log), tenant_(std::move(tenant)), next_(next), end_(end) {}
+
+  std::uint64_t next_position() const { return next_; }
+
+  Result<Chunk> read(std::size_t limit) override {
+    Chunk chunk;
+    std::size_t looked_at = 0;
+    if (cursor_ == nullptr) {
+      auto cursor = log_.read(next_);
+      if (!cursor.ok()) return cursor.status();
+      cursor_ = std::move(*cursor);
+    }
+    while (chunk.events.size() < limit && looked_at < kLookedAtMax) {
+      if (end_ && next_ >= *end_) {
+        chunk.at_end = true;
+        return chunk;
+      }
+      if (!entry_) {
+        const Status status = next_entry();
+        if (!status.ok()) return status;
+        if (!entry_) {
+          chunk.at_end = true;
+          return chunk;
+        }
+      }
+      looked_at += take_from_entry(limit, chunk);
+    }
+    return chunk;
+  }
+
+ private:
+  Status next_entry() {
+    auto entry = cursor_->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry) return {};
+    auto decoded = eventstore::decode_events(std::move(**entry));
+    if (!decoded.ok()) return decoded.status();
+    entry_ = std::move(*decoded);
+    return {};
+  }
+
+  std::size_t take_from_entry(std::size_t limit, Chunk& chunk) {
+    const std::uint64_t begin = next_;
+    const std::uint64_t end =
+        std::min(entry_->entry.end_position(), end_.value_or(UINT64_MAX));
+    next_ = std::max(next_, entry_->entry.base_position);
+    for (; next_ < end && chunk.events.size() < limit; ++next_) {
+      const auto& event = entry_->events[next_ - entry_->entry.base_position];
+      if (event.stream.tenant != tenant_) continue;
+      chunk.events.push_back(std::make_shared<const PlacedEvent>(PlacedEvent{event, next_}));
+    }
+    if (next_ >= entry_->entry.end_position()) entry_.reset();
+    return next_ - begin;
+  }
+
+  const eventstore::EventLog& log_;
+  TenantId tenant_;
+  std::uint64_t next_;
+  std::optional<std::uint64_t> end_;
+  std::unique_ptr<eventstore::EntryCursor> cursor_;
+  std::optional<eventstore::DecodedEntry> entry_;
+};
+
+void append_event(std::string& out, const PlacedEvent& placed, EventFormat format,
+                  std::uint32_t generation) {
+  if (format == EventFormat::kNdjson) {
+    out += eventstore::public_json(placed.event);
+    out.push_back('\n');
+    return;
+  }
+  out += "id: " + to_text(PublicPosition{generation, 0, placed.position}) + "\nevent: ";
+  out += domain::name_of(placed.event.event);
+  out += "\ndata: " + event_row_json(placed, generation) + "\n\n";
+}
+
+/// Reads chunks on the workers and hands them to the socket as it takes them. Holds one chunk.
+class EventBody final : public BodyStream {
+ public:
+  EventBody(std::unique_ptr<EventSource> source, EventFormat format, std::uint32_t generation,
+            const StreamServices& services)
+      : shared_(std::make_shared<Shared>()), format_(format) {
+    shared_->source = std::move(source);
+    shared_->format = format;
+    shared_->generation = generation;
+    workers_ = &services.workers;
+    signal_ = &services.applied;
+  }
+
+  void subscribe(std::function<void()> wake) override {
+    shared_->wake = wake;
+    if (endless()) subscription_ = signal_->subscribe(std::move(wake));
+  }
+
+  Next next(std::string& out, std::size_t) override {
+    const std::lock_guard lock(shared_->mutex);
+    if (!shared_->ready.empty()) {
+      out += std::exchange(shared_->ready, {});
+      return Next::kData;
+    }
+    if (shared_->failed) return Next::kAbort;
+    if (shared_->at_end && !endless()) return Next::kEnd;
+    if (shared_->reading) {
+      shared_->asked_again = true;
+    } else {
+      shared_->reading = true;
+      if (!workers_->post([shared = shared_] { fill(*shared); })) shared_->reading = false;
+    }
+    return Next::kNothingYet;
+  }
+
+  std::string_view heartbeat() const override {
+    return format_ == EventFormat::kServerSent ? ": still here\n\n" : "";
+  }
+  bool endless() const override { return format_ == EventFormat::kServerSent; }
+
+ private:
+  struct Shared {
+    std::mutex mutex;
+    std::unique_ptr<EventSource> source;
+    EventFormat format{};
+    std::uint32_t generation = 0;
+    std::function<void()> wake;
+    // Guarded by mutex; source is used by the one reader that `reading` lets in.
+    std::string ready;
+    bool reading = false;
+    bool asked_again = false;  ///< While reading: what is new may have been missed.
+    bool at_end = false;
+    bool failed = false;
+  };
+
+  static void fill(Shared& shared) {
+    auto chunk = shared.source->read(kChunkEvents);
+    std::string text;
+    if (chunk.ok()) {
+      for (const auto& placed : chunk->events) {
+        append_event(text, *placed, shared.format, shared.generation);
+      }
+    }
+    bool wake = false;
+    {
+      const std::lock_guard lock(shared.mutex);
+      shared.reading = false;
+      shared.failed = !chunk.ok();
+      shared.at_end = chunk.ok() && chunk->at_end;
+      shared.ready = std::move(text);
+      // Nothing and not for ever at the end: the next commit wakes.
+      wake = !shared.ready.empty() || shared.failed || !shared.at_end ||
+             std::exchange(shared.asked_again, false) || shared.format == EventFormat::kNdjson;
+    }
+    if (wake && shared.wake) shared.wake();
+  }
+
+  std::shared_ptr<Shared> shared_;
+  EventFormat format_;
+  WorkerPool* workers_ = nullptr;
+  Signal* signal_ = nullptr;
+  std::unique_ptr<Signal::Subscription> subscription_;
+};
+
+HttpResponse bad_position(const ReadRequest& request, std::string_view slug,
+                          std::string_view detail) {
+  return problem(400, slug, detail, request.request_id);
+}
+
+/// The place after which a client wants to go on: a position, or a cursor of this list.
+struct After {
+  std::optional<std::uint64_t> position;
+  std::vector<std::string> cursor;
+};
+
+std::variant<After, HttpResponse> read_after(const ReadRequest& request, const std::string& scope,
+                                             const std::optional<std::string>& last_event_id,
+                                             const ReadSources& sources) {
+  std::optional<std::string> text = last_event_id;
+  if (!text) text = request.query.find("after");
+  if (!text) text = request.query.find("cursor");
+  if (!text) return After{};
+  if (const auto position = parse_position(*text)) {
+    if (position->generation != request.generation) {
+      return problem(410, "gone", "the position is of another generation of the ledger",
+                     request.request_id);
+    }
+    if (position->partition != 0) {
+      return bad_position(request, "malformed-position", "there is no such partition");
+    }
+    return After{position->position, {}};
+  }
+  auto parts = sources.cursors.decode(scope, *text);
+  if (!parts || parts->size() != 2) {
+    return bad_position(request, "malformed-cursor", "neither a position nor a cursor of this list");
+  }
+  return After{std::nullopt, std::move(*parts)};
+}
+
+HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat format,
+                             const ReadRequest& request, const StreamServices& services,
+                             const std::string& position) {
+  HttpResponse response;
+  response.headers.emplace_back("Content-Type", format == EventFormat::kNdjson
+                                                    ? "application/x-ndjson"
+                                                    : "text/event-stream");
+  if (!position.empty()) response.headers.emplace_back("Daybook-Position", position);
+  response.stream = std::make_shared<EventBody>(std::move(source), format, request.generation,
+                                                services);
+  return response;
+}
+
+HttpResponse page_response(const std::vector<std::shared_ptr<const PlacedEvent>>& events,
+                           const std::optional<std::string>& next, const ReadRequest& request,
+                           const std::string& position) {
+  std::vector<std::string> rows;
+  for (const auto& placed : events) rows.push_back(event_row_json(*placed, request.generation));
+  eventstore::JsonObject page;
+  page.raw("data", eventstore::json_array(rows))
+      .boolean("has_more", next.has_value())
+      .string("position", position);
+  if (next) {
+    page.string("next", *next);
+  } else {
+    page.null("next");
+  }
+  HttpResponse response;
+  response.headers.emplace_back("Content-Type", "application/json");
+  response.headers.emplace_back("Daybook-Position", position);
+  response.body = page.text();
+  return response;
+}
+
+std::optional<std::size_t> given_limit(const ReadRequest& request, std::vector<FieldError>& errors) {
+  const std::size_t limit = request.query.limit(errors);
+  return request.query.find("limit") ? std::optional(limit) : std::nullopt;
+}
+
+std::uint64_t number(const std::string& text) { return std::stoull(text); }
+
+HttpResponse account_events(const ReadRequest& request, EventFormat format,
+                            const std::optional<std::string>& last_event_id,
+                            const StreamServices& services, std::optional<std::size_t> limit) {
+  const Reading reading(request, services.sources);
+  auto view = reading.account_view();
+  if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
+  const auto& account = std::get<AccountView>(view);
+  const StreamId stream = StreamId::account(request.principal.tenant, reading.account());
+  const std::string scope = "account-events/" + request.principal.tenant.value() + "/" +
+                            reading.account().value() + "/" + std::to_string(request.generation);
+  auto after = read_after(request, scope, last_event_id, services.sources);
+  if (auto* refusal = std::get_if<HttpResponse>(&after)) return std::move(*refusal);
+  const auto& place = std::get<After>(after);
+
+  std::uint64_t next = 1;
+  std::uint64_t upto = account.state.version;
+  std::string position = account.position_text;
+  if (place.position) {
+    auto seen = reading.account_stream().version_at_position(*place.position);
+    if (!seen.ok()) return reading.failed(seen.status());
+    next = *seen + 1;
+  } else if (!place.cursor.empty()) {
+    next = number(place.cursor[0]);
+    upto = number(place.cursor[1]);
+  }
+  if (format != EventFormat::kPage) {
+    const bool endless = format == EventFormat::kServerSent;
+    if (limit) upto = std::min(upto, next + *limit - 1);
+    return stream_response(
+        std::make_unique<StreamSource>(services.sources.store, stream, next,
+                                       endless ? std::nullopt : std::optional(upto)),
+        format, request, services, position);
+  }
+  StreamSource source(services.sources.store, stream, next, upto);
+  auto chunk = source.read(limit.value_or(50));
+  if (!chunk.ok()) return reading.failed(chunk.status());
+  std::optional<std::string> more;
+  if (!chunk->at_end) {
+    more = services.sources.cursors.encode(
+        scope, {std::to_string(source.next_version()), std::to_string(upto)});
+  }
+  return page_response(chunk->events, more, request, position);
+}
+
+HttpResponse log_events(const ReadRequest& request, EventFormat format,
+                        const std::optional<std::string>& last_event_id,
+                        const StreamServices& services, std::optional<std::size_t> limit) {
+  const Reading reading(request, services.sources);
+  const std::string scope =
+      "log-events/" + request.principal.tenant.value() + "/" + std::to_string(request.generation);
+  auto after = read_after(request, scope, last_event_id, services.sources);
+  if (auto* refusal = std::get_if<HttpResponse>(&after)) return std::move(*refusal);
+  const auto& place = std::get<After>(after);
+  auto shown = reading.rows_position();
+  if (!shown.ok()) return reading.failed(shown.status());
+
+  std::uint64_t next = 0;
+  std::uint64_t end = *shown + 1;
+  if (place.position) {
+    next = *place.position + 1;
+  } else if (!place.cursor.empty()) {
+    next = number(place.cursor[0]);
+    end = std::max(end, number(place.cursor[1]));
+  }
+  const std::string position = reading.position_text(end - 1);
+  const TenantId& tenant = request.principal.tenant;
+  if (format == EventFormat::kServerSent || (format == EventFormat::kNdjson && !limit)) {
+    const bool endless = format == EventFormat::kServerSent;
+    return stream_response(
+        std::make_unique<LogSource>(services.sources.log, tenant, next,
+                                    endless ? std::nullopt : std::optional(end)),
+        format, request, services, position);
+  }
+  LogSource source(services.sources.log, tenant, next, end);
+  auto chunk = source.read(limit.value_or(50));
+  if (!chunk.ok()) return reading.failed(chunk.status());
+  if (format == EventFormat::kNdjson) {
+    HttpResponse response;
+    response.headers.emplace_back("Content-Type", "application/x-ndjson");
+    response.headers.emplace_back("Daybook-Position", position);
+    for (const auto& placed : chunk->events) {
+      append_event(response.body, *placed, format, request.generation);
+    }
+    return response;
+  }
+  std::optional<std::string> more;
+  if (source.next_position() < end) {
+    more = services.sources.cursors.encode(
+        scope, {std::to_string(source.next_position()), std::to_string(end)});
+  }
+  return page_response(chunk->events, more, request, position);
+}
+
+}  // namespace
+
+std::optional<EventFormat> event_format(std::optional<std::string_view> accept) {
+  if (!accept) return EventFormat::kPage;
+  const auto takes = [&](std::string_view type) { return accept->find(type) != accept->npos; };
+  if (takes("text/event-stream")) return EventFormat::kServerSent;
+  if (takes("application/x-ndjson")) return EventFormat::kNdjson;
+  if (takes("application/json") || takes("*/*") || takes("application/*")) {
+    return EventFormat::kPage;
+  }
+  return std::nullopt;
+}
+
+HttpResponse event_response(const ReadRequest& request, EventFormat format,
+                            std::optional<std::string> last_event_id,
+                            const StreamServices& services) {
+  std::vector<FieldError> errors;
+  const auto limit = given_limit(request, errors);
+  if (!errors.empty()) {
+    ProblemExtras extras;
+    extras.errors = std::move(errors);
+    return problem(422, "validation", "the query is not valid", request.request_id, extras);
+  }
+  return request.operation == Operation::kListEvents
+             ? log_events(request, format, last_event_id, services, limit)
+             : account_events(request, format, last_event_id, services, limit);
+}
+
+}  // namespace daybook::api

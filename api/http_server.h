@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/http_gate.h"
+#include "api/http_message.h"
+#include "domain/base/result.h"
+
+namespace daybook::api {
+
+/// Where to listen and every maximum of the HTTP edge.
+struct HttpServerConfig {
+  std::string address = "127.0.0.1";  ///< An IP address, not a name.
+  std::uint16_t port = 0;             ///< 0: any free one.
+  std::string tls_certificate_file;   ///< PEM chain; empty: plain HTTP.
+  std::string tls_key_file;           ///< PEM.
+  std::size_t threads = 1;
+
+  GateLimits gate;
+  std::size_t max_connections = 10'000;  ///< Fewer where the process may open fewer files.
+  std::size_t fd_reserve = 512;          ///< Descriptors left to everything else.
+  std::uint64_t max_requests_per_connection = 10'000;
+  std::uint64_t max_body_bytes_in_flight = 128ULL << 20U;  ///< Over all connections.
+  std::uint64_t max_drained_body_bytes = 64ULL << 10U;     ///< Of a refused request.
+  std::size_t stream_chunk_bytes = 64ULL << 10U;
+
+  std::chrono::milliseconds tls_handshake_deadline{5'000};
+  std::chrono::milliseconds header_deadline{10'000};  ///< From its first byte, in total.
+  std::chrono::milliseconds idle_deadline{30'000};    ///< Between requests.
+  std::chrono::milliseconds body_deadline{30'000};    ///< In total.
+  std::chrono::milliseconds body_grace{5'000};        ///< Before body_bytes_per_second counts.
+  std::uint64_t body_bytes_per_second = 1024;
+  std::chrono::milliseconds handler_deadline{30'000};
+  std::chrono::milliseconds write_stall{30'000};   ///< Without progress.
+  std::chrono::milliseconds stream_stall{30'000};  ///< The same for a BodyStream.
+  std::chrono::milliseconds stream_heartbeat{15'000};
+  std::chrono::milliseconds linger{1'000};  ///< So that a last answer is not lost to a reset.
+};
+
+/// Counters since start(), but for the first, which is now.
+struct HttpServerStats {
+  std::uint64_t open_connections = 0;
+  std::uint64_t accepted = 0;
+  std::uint64_t rejected = 0;  ///< Connections turned away with 503.
+  std::uint64_t requests = 0;  ///< Answered or refused.
+  std::uint64_t refused = 0;   ///< By the gate.
+  std::uint64_t timeouts = 0;  ///< Clients too slow, and handlers.
+  std::uint64_t failures = 0;  ///< Exceptions out of handlers and streams, unsendable answers.
+  std::uint64_t accept_failures = 0;  ///< Mostly: out of descriptors. Each is followed by a pause.
+};
+
+/// The HTTP/1.1 edge (RFC 9112): strict gate, deadlines for every phase, one request at a time and
+/// in order per connection, Content-Length bodies only. Knows nothing of what it serves.
+///
+/// A connection stays on one io thread for life, so handlers need no locks of the server's. All
+/// functions here may be called from any thread; stop() and the destructor not from an io thread.
+class HttpServer {
+ public:
+  /// `handler` must outlive this.
+  HttpServer(HttpServerConfig config, HttpHandler& handler);
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  HttpServer(HttpServer&&) = delete;
+  HttpServer& operator=(HttpServer&&) = delete;
+  ~HttpServer();  ///< stop() without a drain.
+
+  /// Listens and starts the io threads; answers the port. kInvalid: the configuration; kIo: the
+  /// socket or the TLS files. Once only, also after a failure.
+  Result<std::uint16_t> start();
+
+  /// Stops accepting, closes idle connections, lets running requests end with `Connection: close`
+  /// until `drain` is over, then cuts what is left. Answers already given are unaffected; a
+  /// respond() that comes later is ignored.
+  void stop(std::chrono::milliseconds drain);
+
+  /// Runs `work` on the first io thread. Dropped once stopped.
+  void post(std::function<void()> work);
+
+  HttpServerStats stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace daybook::api

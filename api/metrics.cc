@@ -1,0 +1,49 @@
+#include "api/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <map>
+#include <sstream>
+
+namespace daybook::api {
+
+struct Metrics::Impl {
+  prometheus::Registry registry;
+  prometheus::Family<prometheus::Counter>& requests =
+      prometheus::BuildCounter()
+          .Name("daybook_http_requests_total")
+          .Help("Requests answered, by method, route pattern and status.")
+          .Register(registry);
+};
+
+Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::count_request(std::string_view method, std::string_view route, int status) {
+  impl_->requests
+      .Add({{"method", std::string(method)},
+            {"route", std::string(route)},
+            {"status", std::to_string(status)}})
+      .Increment();
+}
+
+void Metrics::set_gauge(const std::string& name, const std::string& help, const std::string& label,
+                        const std::string& label_value, std::uint64_t value) {
+  const prometheus::Labels labels =
+      label.empty() ? prometheus::Labels{} : prometheus::Labels{{label, label_value}};
+  prometheus::BuildGauge()
+      .Name(name)
+      .Help(help)
+      .Register(impl_->registry)
+      .Add(labels)
+      .Set(static_cast<double>(value));  // a gauge of Prometheus is a double; no money is one
+}
+
+std::string Metrics::text() const {
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
+
+}  // namespace daybook::api

@@ -1,0 +1,344 @@
+#include "api/service.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "api/contract.h"
+#include "api/position.h"
+#include "api/problem.h"
+#include "api/queries.h"
+#include "eventstore/json_text.h"
+
+namespace daybook::api {
+namespace {
+
+constexpr std::string_view kBearer = "Bearer ";
+
+HttpResponse unauthenticated(const std::string& request_id) {
+  HttpResponse response = problem(401, "unauthenticated",
+                                  "a valid API key is required: Authorization: Bearer <key>",
+                                  request_id);
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+HttpResponse retry_later(HttpResponse response) {
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+HttpResponse not_found(const std::string& request_id) {
+  return problem(404, "not-found", "there is no such object", request_id);
+}
+
+std::string media_type(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find(';')));
+  while (type.ends_with(' ')) type.pop_back();
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return type;
+}
+
+bool is_event_list(Operation operation) {
+  return operation == Operation::kListEvents || operation == Operation::kListAccountEvents;
+}
+
+/// Whether an Accept header lets the answer of a route through.
+bool accepts(std::string_view accept, Operation operation) {
+  const auto takes = [&](std::string_view type) {
+    return accept.find(type) != std::string_view::npos;
+  };
+  if (takes("*/*")) return true;
+  if (operation == Operation::kMetrics || operation == Operation::kDocs) return takes("text/");
+  if (operation == Operation::kBatch && takes("application/x-ndjson")) return true;
+  return takes("application/json") || takes("application/*") || takes("application/problem+json");
+}
+
+bool is_query(const RouteInfo& route) { return route.method == "GET" && route.access != Access::kPublic; }
+
+std::optional<std::string> owned(std::optional<std::string_view> text) {
+  return text ? std::optional(std::string(*text)) : std::nullopt;
+}
+
+}  // namespace
+
+std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& head) const {
+  auto route = find_route(head.method, head.path);
+  if (std::holds_alternative<PathNotFound>(route)) return not_found(head.request_id);
+  if (const auto* wrong = std::get_if<MethodNotAllowed>(&route)) {
+    HttpResponse response = problem(405, "method-not-allowed", "this path has other methods",
+                                    head.request_id);
+    response.headers.emplace_back("Allow", wrong->allow);
+    return response;
+  }
+  Admitted admitted{std::move(std::get<RouteMatch>(route)), {}};
+  const RouteInfo& info = *admitted.match.info;
+  if (info.access == Access::kPublic) return admitted;
+
+  const auto authorization = head.header("Authorization");
+  if (!authorization || authorization->size() <= kBearer.size() ||
+      !same_token(authorization->substr(0, kBearer.size()), kBearer)) {
+    return unauthenticated(head.request_id);
+  }
+  auto principal = parts_.keys.authenticate(authorization->substr(kBearer.size()));
+  if (!principal) return unauthenticated(head.request_id);
+  if (!is_allowed(*principal, info.access, parts_.first_tenant)) {
+    return problem(403, "forbidden", "the key has no role for this", head.request_id);
+  }
+  const auto account = admitted.match.params.find("account");
+  if (account != admitted.match.params.end() && !principal->may_read(AccountId(account->second))) {
+    return not_found(head.request_id);
+  }
+  admitted.principal = std::move(*principal);
+  return admitted;
+}
+
+std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
+                                                 const RouteInfo& route) const {
+  const auto accept = head.header("Accept");
+  const bool acceptable =
+      !accept || (is_event_list(route.operation) ? event_format(accept).has_value()
+                                                 : accepts(*accept, route.operation));
+  if (!acceptable) {
+    return problem(406, "not-acceptable", "the answer has none of the accepted types",
+                   head.request_id);
+  }
+  const auto length = head.header("Content-Length");
+  if (!length || *length == "0") return std::nullopt;
+  const auto type = head.header("Content-Type");
+  const std::string given = type ? media_type(*type) : "";
+  const bool known = given == "application/json" ||
+                     (route.operation == Operation::kBatch && given == "application/x-ndjson");
+  if (known) return std::nullopt;
+  return problem(415, "unsupported-media-type", "the body must be application/json",
+                 head.request_id);
+}
+
+std::variant<HttpResponse, BodyLimit> Service::on_header(const HttpRequest& head) {
+  auto admitted = admit(head);
+  if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return std::move(*refusal);
+  const RouteInfo& route = *std::get<Admitted>(admitted).match.info;
+  if (auto refusal = check_media(head, route)) return std::move(*refusal);
+  if (route.body_bytes_max > 0 && storage_full_.load(std::memory_order_relaxed)) {
+    return problem(507, "storage-full", "the disk is below its reserve; reads go on",
+                   head.request_id);
+  }
+  return BodyLimit{route.body_bytes_max};
+}
+
+void Service::on_request(HttpRequest request, Respond respond) {
+  // The key may have been revoked while the body came in.
+  auto admitted = admit(request);
+  if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return respond(std::move(*refusal));
+  auto& ready = std::get<Admitted>(admitted);
+  const RouteInfo& route = *ready.match.info;
+  Respond counted = [this, &route, respond = std::move(respond)](HttpResponse response) {
+    parts_.metrics.count_request(route.method, route.pattern, response.status);
+    respond(std::move(response));
+  };
+  if (is_query(route) && route.operation != Operation::kMetrics) {
+    return run_read(std::move(request), std::move(ready), std::move(counted));
+  }
+  if (route.method == "GET") {
+    return counted(about_process(route.operation, request.request_id));
+  }
+  run_command(std::move(request), std::move(ready), std::move(counted));
+}
+
+void Service::run_command(HttpRequest request, Admitted admitted, Respond respond) {
+  if (admitted.match.info->operation == Operation::kBatch) {
+    const std::string id = request.request_id;
+    auto shared = std::make_shared<Respond>(std::move(respond));
+    const bool taken = parts_.workers.post(
+        [this, request = std::move(request), principal = std::move(admitted.principal), shared] {
+          run_batch(request, {principal, parts_.first_tenant, parts_.commands}, *shared);
+        });
+    if (!taken) {
+      (*shared)(retry_later(problem(503, "overloaded", "nothing was done; send it again later", id)));
+    }
+    return;
+  }
+  WriteRequest write;
+  write.route = admitted.match.info;
+  write.params = std::move(admitted.match.params);
+  write.method = request.method;
+  write.path = request.raw_path();
+  write.query = request.query;
+  write.idempotency_key = owned(request.header("Idempotency-Key"));
+  write.if_match = owned(request.header("If-Match"));
+  write.principal = std::move(admitted.principal);
+  write.request_id = request.request_id;
+  parts_.commands.run(std::move(write), request.body, std::move(respond));
+}
+
+/// What a read must have seen before it answers, and which past it asks for.
+std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams& query,
+                                                              const std::string& request_id,
+                                                              ReadPoint& point) const {
+  std::vector<FieldError> errors;
+  const Instant now = parts_.sources.clock.now();
+  point.as_of = query.instant("as_of", errors);
+  point.effective_at = query.instant("effective_at", errors);
+  if (point.as_of && *point.as_of > now) {
+    errors.push_back({"", "must not lie in the future", "as_of"});
+  }
+  if (point.as_of && query.find("as_of_position")) {
+    errors.push_back({"", "as_of and as_of_position exclude each other", "as_of_position"});
+  }
+  std::uint64_t wanted = parts_.ledger.committed();
+  for (const std::string_view name : {"min_position", "as_of_position"}) {
+    const auto text = query.find(name);
+    if (!text) continue;
+    const auto position = parse_position(*text);
+    if (!position || position->partition != 0) {
+      return problem(400, "malformed-position", std::string(name) + " is not a position",
+                     request_id);
+    }
+    if (position->generation != parts_.generation) {
+      return problem(410, "gone", "the position is of another generation of the ledger",
+                     request_id);
+    }
+    if (name == "min_position") {
+      wanted = std::max(wanted, position->position + 1);
+    } else if (position->position >= wanted) {
+      errors.push_back({"", "lies in the future", "as_of_position"});
+    } else {
+      point.as_of_position = position->position;
+    }
+  }
+  if (!errors.empty()) {
+    ProblemExtras extras;
+    extras.errors = std::move(errors);
+    return problem(422, "validation", "the query is not valid", request_id, extras);
+  }
+  // Closing the moment makes the answer final: nothing is recorded at or before it any more.
+  if (point.as_of) wanted = std::max(wanted, parts_.ledger.close(*point.as_of));
+  return wanted;
+}
+
+void Service::run_read(HttpRequest request, Admitted admitted, Respond respond) {
+  const Operation operation = admitted.match.info->operation;
+  auto query = QueryParams::parse(request.query, query_names(operation));
+  if (auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
+    ProblemExtras extras;
+    extras.errors = std::move(*errors);
+    return respond(problem(422, "validation", "the query is not valid", request.request_id, extras));
+  }
+  ReadRequest read;
+  read.operation = operation;
+  read.params = std::move(admitted.match.params);
+  read.query = std::move(std::get<QueryParams>(query));
+  read.principal = std::move(admitted.principal);
+  read.request_id = request.request_id;
+  read.generation = parts_.generation;
+  auto wanted = read_point(read.query, read.request_id, read.point);
+  if (auto* refusal = std::get_if<HttpResponse>(&wanted)) return respond(std::move(*refusal));
+  wait_and_read(std::get<std::uint64_t>(wanted), std::move(read), request, std::move(respond));
+}
+
+void Service::wait_and_read(std::uint64_t position, ReadRequest read, const HttpRequest& request,
+                            Respond respond) {
+  const std::string id = read.request_id;
+  const auto format = event_format(request.header("Accept")).value_or(EventFormat::kPage);
+  const auto last_event_id = owned(request.header("Last-Event-ID"));
+  auto shared = std::make_shared<Respond>(std::move(respond));
+  const auto busy = [shared, id] {
+    (*shared)(retry_later(problem(503, "overloaded", "send it again later", id)));
+  };
+  auto job = [this, read = std::move(read), format, last_event_id, shared] {
+    (*shared)(is_event_list(read.operation)
+                  ? event_response(read, format, last_event_id,
+                                   {parts_.sources, parts_.workers, parts_.applied})
+                  : run_query(read, parts_.sources));
+  };
+  const Instant deadline{parts_.sources.clock.now().micros + limits_.read_wait_micros};
+  const bool waits = parts_.projector.when_applied(
+      position, deadline, [this, job = std::move(job), busy, shared, id](bool reached) {
+        if (!reached) {
+          (*shared)(retry_later(problem(503, "projection-lag",
+                                        "the read models have not got that far yet", id)));
+        } else if (!parts_.workers.post(job)) {
+          busy();
+        }
+      });
+  if (!waits) busy();
+}
+
+HttpResponse Service::about_process(Operation operation, const std::string& request_id) const {
+  HttpResponse response;
+  response.headers.emplace_back("Content-Type", "application/json");
+  switch (operation) {
+    case Operation::kHealth: response.body = R"({"status":"ok"})"; return response;
+    case Operation::kReadiness: return readiness(request_id);
+    case Operation::kVersion: response.body = parts_.version; return response;
+    case Operation::kContract: response.body = contract_text(); return response;
+    case Operation::kMetrics: return metrics_text();
+    default: break;
+  }
+  response.headers.front().second = "text/html; charset=utf-8";
+  response.headers.emplace_back("Content-Security-Policy",
+                                "default-src 'none'; connect-src 'self'; script-src "
+                                "'unsafe-inline'; style-src 'unsafe-inline'");
+  response.body = docs_page();
+  return response;
+}
+
+HttpResponse Service::readiness(const std::string& request_id) const {
+  const auto status = parts_.projector.status();
+  const std::uint64_t committed = parts_.ledger.committed();
+  const std::uint64_t lag = committed - std::min(committed, status.applied);
+  if (parts_.ledger.failed()) {
+    return retry_later(problem(503, "storage-degraded", "writes cannot be acknowledged", request_id));
+  }
+  if (!status.error.ok()) {
+    return retry_later(problem(503, "projection-lag", "a read model has stopped", request_id));
+  }
+  if (lag > limits_.ready_lag_events_max) {
+    return retry_later(problem(503, "projection-lag", "the read models are behind", request_id));
+  }
+  std::vector<std::string> rows;
+  for (const auto& projection : status.projections) {
+    const std::uint64_t last = projection.position == 0 ? 0 : projection.position - 1;
+    rows.push_back(eventstore::JsonObject()
+                       .string("name", projection.name)
+                       .string("position", to_text(PublicPosition{parts_.generation, 0, last}))
+                       .number("lag", projection.lag)
+                       .text());
+  }
+  const std::uint64_t last = committed == 0 ? 0 : committed - 1;
+  HttpResponse response;
+  response.headers.emplace_back("Content-Type", "application/json");
+  response.body = eventstore::JsonObject()
+                      .string("status", "ready")
+                      .string("position", to_text(PublicPosition{parts_.generation, 0, last}))
+                      .number("lag", lag)
+                      .raw("projections", eventstore::json_array(rows))
+                      .text();
+  return response;
+}
+
+HttpResponse Service::metrics_text() const {
+  const auto status = parts_.projector.status();
+  const auto load = parts_.ledger.load();
+  Metrics& metrics = parts_.metrics;
+  metrics.set_gauge("daybook_log_events", "Events in the log.", "", "", parts_.ledger.committed());
+  metrics.set_gauge("daybook_queue_commands", "Commands that wait for the sequencer.", "", "",
+                    load.queued);
+  metrics.set_gauge("daybook_resident_streams", "Stream states in memory.", "", "",
+                    load.resident_streams);
+  metrics.set_gauge("daybook_window_bytes", "Entries kept for the log index.", "", "",
+                    load.window_bytes);
+  for (const auto& projection : status.projections) {
+    metrics.set_gauge("daybook_projection_lag_events", "Committed events not applied yet.",
+                      "projection", projection.name, projection.lag);
+    metrics.set_gauge("daybook_projection_position", "Events applied.", "projection",
+                      projection.name, projection.position);
+  }
+  HttpResponse response;
+  response.headers.emplace_back("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+  response.body = metrics.text();
+  return response;
+}
+
+}  // namespace daybook::api

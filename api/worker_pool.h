@@ -1,0 +1,39 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace daybook::api {
+
+/// Threads for what may block on the store, so that the io threads never do. A bounded queue.
+/// Thread rule: any thread.
+class WorkerPool {
+ public:
+  WorkerPool(std::size_t threads, std::size_t queue_max);
+  ~WorkerPool() { stop(); }
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// False, with the job not taken, when the queue is full or the pool stopped.
+  [[nodiscard]] bool post(std::function<void()> job);
+
+  /// Ends the threads after what is queued. Idempotent.
+  void stop();
+
+ private:
+  void run();
+
+  std::size_t queue_max_;
+  std::mutex mutex_;
+  std::condition_variable wakes_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace daybook::api

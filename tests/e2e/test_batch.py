@@ -1,0 +1,145 @@
+"""POST /v1/batch: every item is the single request that it stands for."""
+
+import json
+import uuid
+
+from daybook import LedgerCase, money
+
+NDJSON = "application/x-ndjson"
+
+
+class BatchTest(LedgerCase):
+
+    def item(self, account, what, body, key=None, method="POST"):
+        return {"method": method, "path": self.path(account, f"/{what}"),
+                "idempotency_key": key or uuid.uuid4().hex, "body": body}
+
+    def batch(self, commands):
+        response = self.ok(self.client.post("/v1/batch", {"commands": commands}, key=None))
+        self.assertEqual(len(response.json["results"]), len(commands))
+        return response.json["results"]
+
+    def test_items_succeed_and_fail_on_their_own(self):
+        account = self.open_account()
+        results = self.batch([
+            self.item(account, "top-ups", {"amount": money("10.00")}),
+            self.item(account, "charges", {"amount": money("10.01")}),
+            self.item(account, "charges", {"amount": money("0")}),
+            self.item("absent-" + account, "charges", {"amount": money("1.00")}),
+            self.item(account, "charges", {"amount": money("4.00")}),
+            self.item(account, "nonsense", {}),
+        ])
+        self.assertEqual([item["status"] for item in results], [201, 409, 422, 404, 201, 404])
+        self.assertEqual(results[4]["body"]["result"]["balance_after"], money("6.00"))
+        self.assertEqual(results[1]["body"]["short_by"], money("0.01"))
+        self.assert_balance(account, balance="6.00")
+
+    def test_the_order_holds_per_account(self):
+        account = self.open_account()
+        commands = [self.item(account, "top-ups", {"amount": money("1.00")})]
+        for _ in range(200):
+            commands.append(self.item(account, "charges", {"amount": money("1.00")}))
+            commands.append(self.item(account, "top-ups", {"amount": money("1.00")}))
+        results = self.batch(commands)
+        self.assertEqual({item["status"] for item in results}, {201})
+        versions = [item["body"]["event"]["version"] for item in results]
+        self.assertEqual(versions, list(range(2, 2 + len(commands))))
+        self.assert_balance(account, balance="1.00")
+
+    def test_an_account_can_be_opened_and_used_in_one_batch(self):
+        account = "b-" + uuid.uuid4().hex
+        results = self.batch([
+            {"method": "POST", "path": "/v1/accounts", "idempotency_key": "open",
+             "body": {"id": account, "currency": "USD"}},
+            self.item(account, "credit-limit", {"amount": money("5.00"), "reason": "new"},
+                      method="PUT"),
+            self.item(account, "charges", {"amount": money("5.00")}),
+            {"method": "DELETE", "path": self.path(account, "/credit-limit?currency=USD"),
+             "idempotency_key": "clear"}])
+        self.assertEqual([item["status"] for item in results], [201, 200, 201, 200])
+        self.assert_balance(account, balance="-5.00", credit_limit="0.00")
+
+    def test_a_repeated_batch_changes_nothing_and_answers_the_same(self):
+        account = self.open_account()
+        commands = [self.item(account, "top-ups", {"amount": money("1.00")}) for _ in range(50)]
+        first = self.batch(commands)
+        self.assertEqual(self.batch(commands), first)
+        self.assert_balance(account, balance="50.00")
+
+    def test_the_same_key_twice_in_one_batch_counts_once(self):
+        account = self.open_account()
+        one = self.item(account, "top-ups", {"amount": money("1.00")}, key="twice")
+        other = {**one, "body": {"amount": money("2.00")}}
+        results = self.batch([one, one, other])
+        self.assertEqual([item["status"] for item in results], [201, 201, 422])
+        self.assertEqual(results[0], results[1])
+        self.assert_balance(account, balance="1.00")
+
+    def test_an_item_and_a_single_request_share_their_key(self):
+        account = self.open_account()
+        body = {"amount": money("1.00")}
+        item = self.batch([self.item(account, "top-ups", body, key="shared")])[0]
+        single = self.done(self.command(account, "top-ups", body, key="shared"))
+        self.assertTrue(single.replayed)
+        self.assertEqual(single.json, item["body"])
+
+    def test_an_item_without_its_key_and_items_that_are_no_commands_fail_alone(self):
+        account = self.open_account()
+        good = self.item(account, "top-ups", {"amount": money("1.00")})
+        no_key = {name: value for name, value in good.items() if name != "idempotency_key"}
+        response = self.ok(self.client.post("/v1/batch", {"commands": [
+            no_key,
+            {"method": "POST", "path": "/v1/batch", "idempotency_key": "x",
+             "body": {"commands": [good]}},
+            good]}, key=None))
+        statuses = [item["status"] for item in response.json["results"]]
+        self.assertEqual(statuses[0], 400)
+        self.assertIn(statuses[1], (404, 405, 422))
+        self.assertEqual(statuses[2], 201)
+        self.assert_balance(account, balance="1.00")
+
+    def test_ndjson_for_ndjson(self):
+        account = self.open_account()
+        commands = [self.item(account, "top-ups", {"amount": money("1.00")}) for _ in range(20)]
+        commands.append(self.item(account, "charges", {"amount": money("20.01")}))
+        lines = b"".join(json.dumps(command).encode() + b"\n" for command in commands)
+        response = self.ok(self.client.post("/v1/batch", raw=lines, key=None, headers={
+            "Content-Type": NDJSON, "Accept": NDJSON}))
+        self.assertEqual(response.header("Content-Type").split(";")[0], NDJSON)
+        self.assertEqual([item["status"] for item in response.items], [201] * 20 + [409])
+        self.assert_balance(account, balance="20.00")
+
+    def test_ten_thousand_items_are_taken_and_one_more_is_refused(self):
+        account = self.open_account()
+        commands = [self.item(account, "charges", {"amount": money("0.01"), "enforce": "record"},
+                              key=f"m{n}") for n in range(10000)]
+        results = self.batch(commands)
+        self.assertEqual({item["status"] for item in results}, {201})
+        self.assert_balance(account, balance="-100.00")
+        more = commands + [self.item(account, "charges", {"amount": money("0.01")})]
+        response = self.client.post("/v1/batch", {"commands": more}, key=None)
+        self.assertIn(response.status, (413, 422), repr(response))
+        self.assert_balance(account, balance="-100.00")
+
+    def test_a_batch_that_is_no_batch_is_refused_as_a_whole(self):
+        for body, pointer in (({}, "/commands"), ({"commands": {}}, "/commands"),
+                              ({"commands": [], "x": 1}, "/x")):
+            with self.subTest(body=body):
+                self.problem(self.client.post("/v1/batch", body, key=None), 422, "validation",
+                             pointer)
+        self.problem(self.client.post("/v1/batch", raw=b'{"commands":[', key=None),
+                     400, "malformed-json")
+
+    def test_a_batch_over_several_accounts_at_once_from_several_clients(self):
+        accounts = [self.open_account() for _ in range(4)]
+
+        def call():
+            return self.batch([self.item(account, "top-ups", {"amount": money("0.01")})
+                               for account in accounts for _ in range(25)])
+
+        for results in self.at_once([call] * 6):
+            self.assertEqual({item["status"] for item in results}, {201})
+        for account in accounts:
+            self.assert_balance(account, balance="1.50")
+            versions = [event["version"] for event in self.events(account)]
+            self.assertEqual(versions, list(range(1, 152)))

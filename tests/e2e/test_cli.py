@@ -1,0 +1,407 @@
+"""The command line: exit codes, replay, verify, FOCUS import, backup and restore, keys."""
+
+import collections
+import csv
+import glob
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+import uuid
+from decimal import Decimal
+
+from daybook import LedgerCase, Server, money, run_cli, test_data
+
+OK, FAILED, USAGE, NOT_FOUND, CONFLICT, VERIFICATION, UNREACHABLE = range(7)
+FOCUS_COLUMNS = ("BilledCost", "BillingAccountId", "BillingCurrency", "ChargeCategory",
+                 "ChargeDescription", "ChargePeriodStart", "ChargePeriodEnd", "ServiceName",
+                 "ResourceId", "Tags")
+
+
+def focus_account(identifier):
+    """The account id of a BillingAccountId: what is not plain becomes `:xx` per UTF-8 byte."""
+    return "".join(character if re.match(r"[A-Za-z0-9._+-]$", character) else
+                   "".join(f":{byte:02x}" for byte in character.encode("utf-8"))
+                   for character in identifier)
+
+
+class CliCase(LedgerCase):
+
+    def cli(self, *arguments, status=OK, **kwargs):
+        done = run_cli(*arguments, **kwargs)
+        self.assertEqual(done.returncode, status,
+                         f"daybook {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def scratch(self):
+        path = tempfile.mkdtemp(prefix="daybook-cli-")
+        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
+        return path
+
+    def another_server(self, data=None):
+        server = Server(data)
+        self.addCleanup(server.remove)
+        self.addCleanup(server.kill)
+        return server.start()
+
+    @staticmethod
+    def flip(path, offset):
+        """Flips one bit of a file."""
+        with open(path, "r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)
+            file.seek(offset)
+            file.write(bytes([byte[0] ^ 0x10]))
+
+    def fill(self):
+        account = self.open_account(tags={"env": {"value": "prod"}})
+        self.set_limit(account, "5.00")
+        for step in range(20):
+            self.top_up(account, f"{step + 1}.01")
+            self.charge(account, "0.000000000007", enforce="record")
+        return account
+
+
+class CommandLineTest(CliCase):
+
+    def test_version_and_help_succeed(self):
+        self.assertRegex(self.cli("version").stdout, r"\d+\.\d+")
+        self.assertIn("version", json.loads(self.cli("version", "--json").stdout))
+        self.assertIn("serve", self.cli("--help").stdout)
+
+    def test_wrong_usage_is_2(self):
+        for arguments in (("nonsense",), ("serve", "--nonsense"), ("replay",), ("import", "focus"),
+                          ("verify", "--data"), ("serve", "--listen", "nowhere")):
+            with self.subTest(arguments):
+                done = self.cli(*arguments, status=USAGE, timeout=20)
+                self.assertTrue(done.stderr.strip())
+                self.assertEqual(done.stdout, "")
+
+    def test_an_unreachable_server_is_6(self):
+        key = os.path.join(self.scratch(), "key")
+        with open(key, "w", encoding="ascii") as file:
+            file.write("x")
+        self.cli("keys", "list", "--url", "http://127.0.0.1:9", "--key-file", key,
+                 status=UNREACHABLE)
+
+    def test_a_missing_directory_is_not_created_by_reading_it(self):
+        absent = os.path.join(self.scratch(), "absent")
+        done = run_cli("verify", "--data", absent)
+        self.assertIn(done.returncode, (FAILED, NOT_FOUND))
+        self.assertFalse(os.path.exists(absent))
+
+    def test_the_admin_key_is_private_and_bare(self):
+        mode = stat.S_IMODE(os.stat(self.server.key_file).st_mode)
+        self.assertEqual(mode, 0o600)
+        with open(self.server.key_file, encoding="ascii") as file:
+            text = file.read()
+        self.assertRegex(text, r"^[!-~]{16,}\n?$")
+        self.ok(self.server.client(text.strip()).get("/v1/keys"))
+
+    def test_the_key_is_printed_once_and_stays_the_same(self):
+        server = self.another_server()
+        key = server.admin_key
+        self.assertEqual(server.logs().count(key), 1)
+        server.stop()
+        server.output.clear()
+        os.truncate(server.log_path, 0)
+        server.start()
+        self.assertEqual(server.admin_key, key)
+        self.assertNotIn(key, server.logs())
+        server.stop()
+
+    def test_a_second_server_on_the_same_directory_is_refused(self):
+        done = run_cli("serve", "--data", self.server.data, "--listen", "127.0.0.1:0", timeout=30)
+        self.assertIn(done.returncode, (FAILED, CONFLICT))
+        self.fill()
+
+    def test_a_stopped_server_comes_back_with_everything(self):
+        server = self.another_server()
+        client = server.client()
+        body = {"id": "acme", "currency": "USD"}
+        self.done(client.post("/v1/accounts", body))
+        first = self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("7.00")},
+                                      key="k"))
+        log = self.ok(client.get("/v1/events?limit=1000")).json["data"]
+        client.close()
+        began = time.monotonic()
+        server.stop()
+        self.assertLess(time.monotonic() - began, 10)
+        server.start()
+        client = server.client()
+        self.addCleanup(client.close)
+        again = self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("7.00")},
+                                      key="k"))
+        self.assertTrue(again.replayed)
+        self.assertEqual(again.body, first.body)
+        self.assertEqual(self.ok(client.get("/v1/events?limit=1000")).json["data"], log)
+        self.assertEqual(client.get("/v1/accounts/acme/balance").json["balances"][0]["balance"],
+                         "7.00")
+
+    # -- replay
+
+    def replay(self, account, *more, data=None):
+        done = self.cli("replay", "--data", data or self.server.data, "--account", account,
+                        "--json", *more)
+        return json.loads(done.stdout)
+
+    def test_replay_folds_what_the_server_shows_while_it_serves(self):
+        account = self.fill()
+        shown = self.ok(self.client.get(self.path(account))).json
+        folded = self.replay(account)
+        self.assertEqual(folded["account"], account)
+        self.assertEqual(folded["version"], shown["version"])
+        self.assertEqual(folded["balances"], shown["balances"])
+        self.assertEqual(folded["tags"], shown["tags"])
+
+    def test_replay_goes_back_to_a_position_and_a_time(self):
+        account = self.fill()
+        for event in self.events(account)[::7]:
+            shown = self.ok(self.client.get(self.path(
+                account, f"/balance?as_of_position={event['position']}"))).json
+            folded = self.replay(account, "--as-of-position", event["position"])
+            self.assertEqual(folded["balances"], shown["balances"])
+            self.assertEqual(folded["version"], event["version"])
+            folded = self.replay(account, "--as-of", event["recorded_at"])
+            self.assertEqual(folded["version"], event["version"])
+
+    def test_replay_of_an_absent_account_is_3(self):
+        self.cli("replay", "--data", self.server.data, "--account", "absent-" + uuid.uuid4().hex,
+                 "--json", status=NOT_FOUND)
+
+    # -- verify
+
+    def test_verify_passes_while_serving_and_after_a_stop(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        for _ in range(50):
+            self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}))
+        client.close()
+        self.cli("verify", "--data", server.data)
+        json.loads(self.cli("verify", "--data", server.data, "--json").stdout)
+        server.stop()
+        self.cli("verify", "--data", server.data)
+
+    def test_verify_of_a_damaged_log_is_5(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        for _ in range(50):
+            self.done(client.post("/v1/accounts/acme/charges", {
+                "amount": money("1.00"), "enforce": "record", "description": uuid.uuid4().hex}))
+        client.close()
+        server.stop()
+        self.cli("verify", "--data", server.data)
+        files = [path for path in glob.glob(os.path.join(server.data, "log", "*"))
+                 if re.search(r"\.(sst|log)$", path) and os.path.getsize(path) > 1000]
+        self.assertTrue(files, os.listdir(os.path.join(server.data, "log")))
+        for path in files:
+            self.flip(path, os.path.getsize(path) // 3)
+        done = self.cli("verify", "--data", server.data, status=VERIFICATION)
+        self.assertTrue((done.stdout + done.stderr).strip())
+
+    def test_verify_finds_a_log_that_lost_its_tail(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        old = os.path.join(self.scratch(), "log")
+        shutil.copytree(os.path.join(server.data, "log"), old)
+        server.start()
+        client = server.client()
+        self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}))
+        client.close()
+        server.stop()
+        watermarks = [path for path in glob.glob(os.path.join(server.data, "log", "*"))
+                      if "watermark" in os.path.basename(path).lower()]
+        if watermarks:
+            for path in watermarks:
+                shutil.copy(path, os.path.join(old, os.path.basename(path)))
+        shutil.rmtree(os.path.join(server.data, "log"))
+        shutil.copytree(old, os.path.join(server.data, "log"))
+        self.cli("verify", "--data", server.data, status=VERIFICATION)
+        done = run_cli("serve", "--data", server.data, "--listen", "127.0.0.1:0", timeout=30)
+        self.assertNotEqual(done.returncode, OK)
+
+    # -- keys
+
+    def test_keys_are_created_listed_and_revoked(self):
+        where = ("--url", self.server.url, "--key-file", self.server.key_file, "--json")
+        name = "robot-" + uuid.uuid4().hex[:8]
+        made = json.loads(self.cli("keys", "create", "--name", name, "--role", "auditor",
+                                   *where).stdout)
+        made = made.get("result", made)
+        client = self.server.client(made["secret"])
+        self.addCleanup(client.close)
+        self.ok(client.get("/v1/accounts"))
+        listed = self.cli("keys", "list", *where).stdout
+        self.assertIn(made["id"], listed)
+        self.assertNotIn(made["secret"], listed)
+        self.cli("keys", "revoke", made["id"], *where)
+        self.problem(client.get("/v1/accounts"), 401, "unauthenticated")
+        self.cli("keys", "revoke", "no-such-key", *where, status=NOT_FOUND)
+
+    # -- backup and restore
+
+    def test_a_backup_taken_while_serving_restores_with_a_new_generation(self):
+        account = self.fill()
+        position = self.top_up(account, "1.00").position
+        shown = self.balance(account)
+        backup = os.path.join(self.scratch(), "backup")
+        self.cli("backup", "--data", self.server.data, "-o", backup)
+        self.top_up(account, "1000.00")
+        restored = os.path.join(self.scratch(), "restored")
+        self.cli("restore", backup, "--data", restored)
+        self.cli("verify", "--data", restored)
+        folded = self.replay(account, data=restored)
+        self.assertEqual(folded["balances"][0], shown)
+        self.assertEqual(folded["position"].split(".")[0], "1")
+        server = self.another_server(restored)
+        client = server.client(self.server.admin_key)
+        self.addCleanup(client.close)
+        old = client.get(self.path(account, f"/balance?min_position={position}"))
+        self.problem(old, 410, "gone")
+        balance = self.ok(client.get(self.path(account, "/balance"))).json
+        self.assertEqual(balance["balances"][0], shown)
+        self.assertRegex(balance["position"], r"^1\.0:\d+$")
+        event = self.done(client.post(self.path(account, "/top-ups"), {
+            "amount": money("1.00")})).event
+        self.assertRegex(event["position"], r"^1\.0:\d+$")
+        server.stop()
+        self.cli("verify", "--data", restored)
+
+    def test_restore_never_writes_over_a_ledger_and_refuses_a_damaged_backup(self):
+        self.fill()
+        backup = os.path.join(self.scratch(), "backup")
+        self.cli("backup", "--data", self.server.data, "-o", backup)
+        target = os.path.join(self.scratch(), "restored")
+        self.cli("restore", backup, "--data", target)
+        done = run_cli("restore", backup, "--data", target)
+        self.assertIn(done.returncode, (FAILED, CONFLICT), done.stderr)
+        files = [backup] if os.path.isfile(backup) else [
+            os.path.join(folder, name) for folder, _, names in os.walk(backup) for name in names]
+        largest = max(files, key=os.path.getsize)
+        self.flip(largest, os.path.getsize(largest) // 2)
+        done = run_cli("restore", backup, "--data", os.path.join(self.scratch(), "other"))
+        self.assertIn(done.returncode, (FAILED, VERIFICATION), done.stderr)
+
+
+class FocusTest(CliCase):
+
+    def write_csv(self, rows, columns=FOCUS_COLUMNS):
+        path = os.path.join(self.scratch(), "focus.csv")
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, quoting=csv.QUOTE_ALL)
+            writer.writeheader()
+            for row in rows:
+                writer.writerow({name: row.get(name, "NULL") for name in columns})
+        return path
+
+    @staticmethod
+    def row(cost, account="acct", currency="USD", description="hours", **more):
+        return {"BilledCost": cost, "BillingAccountId": account, "BillingCurrency": currency,
+                "ChargeCategory": "Usage", "ChargeDescription": description,
+                "ChargePeriodStart": "2024-09-18 22:00:00", "ChargePeriodEnd":
+                "2024-09-18 23:00:00", "ServiceName": "Queue", **more}
+
+    def import_to_url(self, path, status=OK):
+        return self.cli("import", "focus", path, "--url", self.server.url, "--key-file",
+                        self.server.key_file, "--json", status=status, timeout=280)
+
+    def check(self, rows):
+        """Balances and kinds of events of the accounts of these rows, by an independent sum."""
+        sums, kinds = collections.defaultdict(Decimal), collections.Counter()
+        for row in rows:
+            account = focus_account(row["BillingAccountId"])
+            cost = Decimal(row["BilledCost"])
+            sums[account, row["BillingCurrency"]] += cost
+            kinds[account, "ChargePosted" if cost > 0 else
+                  "AdjustmentPosted" if cost < 0 else "UsageNoted"] += 1
+        for (account, currency), total in sums.items():
+            row = self.balance(account, currency)
+            self.assertEqual(Decimal(row["balance"]), -total, account)
+        for account in {account for account, _ in sums}:
+            got = collections.Counter((account, event["type"]) for event in self.events(account)
+                                      if event["type"] != "AccountOpened")
+            self.assertEqual(got, collections.Counter(
+                {key: count for key, count in kinds.items() if key[0] == account}))
+        return sums
+
+    def test_rows_become_charges_adjustments_and_facts_and_twice_changes_nothing(self):
+        mark = uuid.uuid4().hex[:8]
+        account = f"/providers/ü {mark}@x:y"
+        same = self.row("1.00", account, description="twin")
+        rows = [self.row("0.00000080000", account), self.row("-0.5", account, description="back"),
+                self.row("0.00000000000", account, description="free"), same, dict(same),
+                self.row("2.25", "plain-" + mark), self.row("3.1", "plain-" + mark, "EUR")]
+        path = self.write_csv(rows)
+        json.loads(self.import_to_url(path).stdout)
+        self.check(rows)
+        identifier = focus_account(account)
+        self.assertEqual(identifier, f":2fproviders:2f:c3:bc:20{mark}:40x:3ay")
+        charge = self.events(identifier, "ChargePosted")[0]
+        self.assertEqual(charge["data"]["enforce"], "record")
+        self.assertEqual(charge["effective_at"], "2024-09-18T22:00:00.000000Z")
+        self.assertIn(account, charge["data"]["attributes"].values())
+        self.assertEqual(len({event["idempotency_key"] for event in
+                              self.events(identifier, "ChargePosted")}), 3)
+        log = self.pages("/v1/events", parameter="after")
+        self.import_to_url(path)
+        self.assertEqual(self.pages("/v1/events", parameter="after"), log)
+        statement = self.ok(self.client.get(self.path(
+            identifier, "/statement?from=2024-09-01T00:00:00Z&to=2024-10-01T00:00:00Z"))).json
+        self.assertEqual(statement["closing"], money("-1.5000008"))
+
+    def test_bad_rows_are_named_on_stderr_and_good_ones_are_booked(self):
+        mark = uuid.uuid4().hex[:8]
+        good = self.row("1.00", "good-" + mark)
+        path = self.write_csv([
+            good, self.row("abc", "bad-" + mark), self.row("1.00", "bad-" + mark, "ZZZ"),
+            self.row("1.0000000000001", "bad-" + mark), self.row("1.00", "x" * 129),
+            self.row("1.00", "bad-" + mark, ChargePeriodStart="soon")])
+        done = self.import_to_url(path, status=FAILED)
+        for line, column in ((3, "BilledCost"), (4, "BillingCurrency"), (5, "BilledCost"),
+                             (6, "BillingAccountId"), (7, "ChargePeriodStart")):
+            self.assertRegex(done.stderr, rf"(?m)line {line}, column {column}: \S")
+        json.loads(done.stdout)
+        self.check([good])
+
+    def test_a_file_without_a_needed_column_is_refused_as_a_whole(self):
+        path = self.write_csv([self.row("1.00", "none-" + uuid.uuid4().hex[:8])],
+                              [name for name in FOCUS_COLUMNS if name != "BilledCost"])
+        done = run_cli("import", "focus", path, "--url", self.server.url, "--key-file",
+                       self.server.key_file)
+        self.assertIn(done.returncode, (FAILED, USAGE))
+        self.assertIn("BilledCost", done.stderr)
+
+    def test_an_import_into_a_directory_is_the_same_as_over_http(self):
+        data = os.path.join(self.scratch(), "data")
+        rows = [self.row("1.5", "acme"), self.row("-0.25", "acme"), self.row("0", "acme")]
+        path = self.write_csv(rows)
+        for _ in range(2):
+            self.cli("import", "focus", path, "--data", data)
+        folded = json.loads(self.cli("replay", "--data", data, "--account", "acme",
+                                     "--json").stdout)
+        self.assertEqual(folded["balances"][0]["balance"], "-1.25")
+        self.cli("verify", "--data", data)
+
+    def test_the_public_focus_sample_sums_up_to_the_last_digit(self):
+        folder = test_data()
+        if folder is None:
+            self.skipTest("DAYBOOK_TEST_DATA is not set")
+        path = os.path.join(folder, "focus", "focus_1_0_sample_1000.csv")
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), 1000)
+        self.import_to_url(path)
+        sums = self.check(rows)
+        self.assertEqual(len(sums), 3)
+        self.assertEqual(self.balance("1234567890123")["balance"], "-18.0066386184")
+        self.import_to_url(path)
+        self.check(rows)
+

@@ -1,0 +1,234 @@
+// RocksLog on disks that fail and in processes that are killed.
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+#include <unistd.h>
+
+#include "eventstore/rocks_log.h"
+#include "eventstore/rocks_log_testing.h"
+#include "tests/eventstore/entries.h"
+#include "tests/eventstore/temp_dir.h"
+
+namespace daybook::eventstore {
+namespace {
+
+/// What the disk still does: each count is of calls that succeed; negative: all.
+struct DiskFaults {
+  std::atomic<int> wal_syncs_left{-1};
+  std::atomic<int> wal_appends_left{-1};
+  std::atomic<bool> tables_fail{false};
+
+  static bool take(std::atomic<int>& left) {
+    if (left < 0) return true;
+    if (left == 0) {
+      left = -1;  // One failure only: what follows would succeed, and must not be tried.
+      return false;
+    }
+    --left;
+    return true;
+  }
+};
+
+rocksdb::IOStatus broken(const char* what) { return rocksdb::IOStatus::IOError(what, "on order"); }
+
+class FailingFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  FailingFile(std::unique_ptr<rocksdb::FSWritableFile>&& file, DiskFaults& faults)
+      : FSWritableFileOwnerWrapper(std::move(file)), faults_(faults) {}
+
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* context) override {
+    if (!DiskFaults::take(faults_.wal_appends_left)) return broken("append");
+    return FSWritableFileOwnerWrapper::Append(data, options, context);
+  }
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           const rocksdb::DataVerificationInfo& info,
+                           rocksdb::IODebugContext* context) override {
+    if (!DiskFaults::take(faults_.wal_appends_left)) return broken("append");
+    return FSWritableFileOwnerWrapper::Append(data, options, info, context);
+  }
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                         rocksdb::IODebugContext* context) override {
+    if (!DiskFaults::take(faults_.wal_syncs_left)) return broken("sync");
+    return FSWritableFileOwnerWrapper::Sync(options, context);
+  }
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                          rocksdb::IODebugContext* context) override {
+    if (!DiskFaults::take(faults_.wal_syncs_left)) return broken("fsync");
+    return FSWritableFileOwnerWrapper::Fsync(options, context);
+  }
+
+ private:
+  DiskFaults& faults_;
+};
+
+class FailingFs final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit FailingFs(DiskFaults& faults)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()), faults_(faults) {}
+  const char* Name() const override { return "FailingFs"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    if (faults_.tables_fail && name.ends_with(".sst")) return broken("create");
+    const auto status = FileSystemWrapper::NewWritableFile(name, options, file, context);
+    if (status.ok() && name.ends_with(".log")) {
+      *file = std::make_unique<FailingFile>(std::move(*file), faults_);
+    }
+    return status;
+  }
+
+ private:
+  DiskFaults& faults_;
+};
+
+struct Disk {
+  DiskFaults faults;
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<FailingFs>(faults));
+};
+
+Result<std::unique_ptr<RocksLog>> open_log(const std::string& dir,
+                                           const RocksLogHooks& hooks = {}) {
+  RocksLog::Options options;
+  options.create_if_missing = true;
+  options.ledger_id = "ledger-1";
+  return open_rocks_log_for_test(dir, options, hooks);
+}
+
+/// The log answered kUnknown to `lost`: it must stay closed, show only `acknowledged`, and have all
+/// of it after opening again, with `lost` there as a whole or not at all.
+void expect_poisoned(std::unique_ptr<RocksLog> log, const std::string& dir,
+                     const std::vector<Entry>& acknowledged, const Entry& lost) {
+  EXPECT_FALSE(log->failure().ok());
+  EXPECT_EQ(log->head().entry_count, acknowledged.size());
+  EXPECT_EQ(read_all(*log), acknowledged) << "what is not known is not shown";
+  EXPECT_EQ(log->append(lost), AppendOutcome::kUnknown) << "a disk that failed once is not trusted";
+  log.reset();
+
+  const auto again = open_log(dir);
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  std::vector<Entry> found = read_all(**again);
+  if (found.size() > acknowledged.size()) {
+    EXPECT_EQ(found.back(), lost);
+    found.pop_back();
+  }
+  EXPECT_EQ(found, acknowledged);
+  append_all(**again, {1});
+}
+
+TEST(RocksLogFaultTest, a_failed_sync_of_the_write_ahead_log_poisons_the_log) {
+  for (int good = 0; good < 4; ++good) {
+    const TempDir dir;
+    Disk disk;
+    auto log = open_log(dir.path(), {disk.env.get(), {}});
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    disk.faults.wal_syncs_left = good;
+    const auto entries = append_all(**log, std::vector<std::uint32_t>(std::size_t(good), 3));
+    const Entry lost = next_entry((*log)->head(), 2);
+    ASSERT_EQ((*log)->append(lost), AppendOutcome::kUnknown);
+    expect_poisoned(std::move(*log), dir.path(), entries, lost);
+  }
+}
+
+TEST(RocksLogFaultTest, a_failed_write_of_the_write_ahead_log_poisons_the_log) {
+  const TempDir dir;
+  Disk disk;
+  auto log = open_log(dir.path(), {disk.env.get(), {}});
+  const auto entries = append_all(**log, {3, 0, 3});
+  disk.faults.wal_appends_left = 0;
+  const Entry lost = next_entry((*log)->head(), 2);
+  ASSERT_EQ((*log)->append(lost), AppendOutcome::kUnknown);
+  expect_poisoned(std::move(*log), dir.path(), entries, lost);
+}
+
+TEST(RocksLogFaultTest, a_failed_sync_of_the_watermark_poisons_the_log_though_the_entry_is_kept) {
+  const TempDir dir;
+  int syncs = 0;
+  auto log = open_log(dir.path(), {nullptr, [&syncs](int descriptor) {
+                                     errno = EIO;
+                                     return ++syncs == 3 ? -1 : ::fdatasync(descriptor);
+                                   }});
+  const auto entries = append_all(**log, {3, 3});
+  const Entry lost = next_entry((*log)->head(), 2);
+  ASSERT_EQ((*log)->append(lost), AppendOutcome::kUnknown);
+  expect_poisoned(std::move(*log), dir.path(), entries, lost);
+  EXPECT_EQ(syncs, 3);
+  EXPECT_EQ(read_all(**open_log(dir.path())).size(), 4U) << "the entry itself was synced";
+}
+
+TEST(RocksLogFaultTest, an_error_in_a_background_job_poisons_the_log) {
+  const TempDir dir;
+  Disk disk;
+  auto log = open_log(dir.path(), {disk.env.get(), {}});
+  disk.faults.tables_fail = true;
+  std::vector<Entry> entries;
+  Entry lost;
+  for (int i = 0; i < 400; ++i) {
+    lost = next_entry((*log)->head(), 30, 15'000);
+    const AppendOutcome outcome = (*log)->append(lost);
+    if (outcome == AppendOutcome::kUnknown) break;
+    ASSERT_EQ(outcome, AppendOutcome::kCommitted);
+    entries.push_back(lost);
+  }
+  ASSERT_LT(entries.size(), 400U) << "the failing flush went unnoticed";
+  ASSERT_GT(entries.size(), 10U);
+  disk.faults.tables_fail = false;
+  expect_poisoned(std::move(*log), dir.path(), entries, lost);
+}
+
+/// Creates or opens the log, appends and notes what was acknowledged, until another thread kills
+/// the process: `after` the start, or after the log was opened.
+[[noreturn]] void append_until_killed(const std::string& dir, std::chrono::microseconds after,
+                                      bool from_start) {
+  std::atomic<bool> armed{from_start};
+  std::thread killer([&armed, after] {
+    while (!armed) std::this_thread::yield();
+    std::this_thread::sleep_for(after);
+    ::kill(::getpid(), SIGKILL);
+  });
+  auto log = open_log(dir);
+  CHECK(log.ok());
+  std::ofstream notes(dir + "/acknowledged", std::ios::trunc);
+  armed = true;
+  for (;;) {
+    append_all(**log, {1, 0, 200});
+    notes << (*log)->head().entry_count << std::endl;
+  }
+}
+
+class RocksLogKillDeathTest : public ::testing::TestWithParam<int> {};
+
+TEST_P(RocksLogKillDeathTest, what_was_acknowledged_before_a_kill_is_there_after_it) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const SharedTempDir dir;
+  for (const bool from_start : {true, false}) {
+    const std::string path = dir.file(from_start ? "created" : "served");
+    const std::chrono::microseconds after(2'000 + 5'300 * GetParam());
+    EXPECT_EXIT(append_until_killed(path, after, from_start), ::testing::KilledBySignal(SIGKILL),
+                "");
+    std::uint64_t acknowledged = 0;
+    std::ifstream notes(path + "/acknowledged");
+    for (std::uint64_t number = 0; notes >> number;) acknowledged = number;
+    const auto log = open_log(path);
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    EXPECT_GE((*log)->head().entry_count, acknowledged);
+    EXPECT_EQ(read_all(**log).size(), (*log)->head().entry_count);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Moments, RocksLogKillDeathTest, ::testing::Range(0, 12));
+
+}  // namespace
+}  // namespace daybook::eventstore
