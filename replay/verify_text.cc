@@ -1,3 +1,4 @@
+#include "domain/base/utf8.h"
 #include "eventstore/json_text.h"
 #include "replay/ledger_files.h"
 #include "replay/verify.h"
@@ -7,12 +8,17 @@ namespace {
 
 using eventstore::JsonObject;
 
+/// What was found may be any bytes, and JSON may not.
+std::string json_safe(const std::string& text) {
+  return is_utf8(text) ? text : "bytes " + eventstore::to_hex(text);
+}
+
 std::string difference_json(const Difference& difference) {
   return JsonObject()
       .string("check", difference.check)
-      .string("where", difference.where)
-      .string("expected", difference.expected)
-      .string("found", difference.found)
+      .string("where", json_safe(difference.where))
+      .string("expected", json_safe(difference.expected))
+      .string("found", json_safe(difference.found))
       .text();
 }
 
