@@ -14,6 +14,9 @@ namespace daybook::eventstore {
 /// Bounds of one Entry: they keep a Kafka record, a RocksDB value and a decode buffer small.
 inline constexpr std::uint32_t kEntryEventsMax = 8'192;
 inline constexpr std::size_t kEntryBytesMax = std::size_t{512} * 1024;
+/// Bound of the raw body: whatever the header and however badly the body compresses, the encoded
+/// entry stays within kEntryBytesMax.
+inline constexpr std::size_t kEntryBodyBytesMax = kEntryBytesMax - 256;
 /// Bound of one encoded event.
 inline constexpr std::size_t kEventBytesMax = std::size_t{16} * 1024;
 
@@ -48,12 +51,16 @@ struct Entry {
 /// body. Independent of compression, so that stored bytes may be recompressed without a new proof.
 Hash chain_of(const Entry& entry);
 
-/// The stored form: header, then the body, zstd-compressed when that is shorter.
+/// The stored form (docs/stored_format.md, "Entry"): header, then the body, zstd-compressed when
+/// that is shorter. The size is within kEntryBytesMax. REQUIRES: the bounds above; body within
+/// kEntryBodyBytesMax; at least one event if and only if the kind is kEvents; last_recorded_at not
+/// before first_recorded_at, and equal without events.
 std::string encode_entry(const Entry& entry);
 
 /// Reads the stored form from bytes that may be anything. Canonical but for the compression: a
 /// header that encode_entry would not have written is corrupt. Checks bounds before allocating and
-/// that the body holds exactly `count` framed events, none empty or above kEventBytesMax.
+/// that the body holds exactly `count` framed events, none empty or above kEventBytesMax. Errors:
+/// kCorrupt, saying which field.
 Result<Entry> decode_entry(std::string_view bytes);
 
 /// Adds one event's bytes to a body. REQUIRES: 0 < size <= kEventBytesMax.

@@ -16,6 +16,15 @@ namespace daybook::eventstore {
 /// index into the list of names that the store was opened with.
 using Table = std::uint32_t;
 
+/// What a store is opened with, one per table.
+struct TableSpec {
+  /// How a table is mostly read: filters cost memory and pay only for point look-ups that miss.
+  enum class Use { kPointLookups, kScans };
+
+  std::string name;
+  Use use = Use::kScans;
+};
+
 /// Puts and erases that become visible, and after a crash survive, together per table.
 class KvBatch {
  public:
@@ -52,7 +61,8 @@ class KvCursor {
   virtual Status status() const = 0;
 };
 
-/// Reads of one moment: all that was written before it was made, nothing after. Any thread.
+/// Reads of one moment: all that was written before it was made, nothing after, clear() included.
+/// Any thread. Must not outlive its store.
 class KvReader {
  public:
   virtual ~KvReader() = default;
@@ -77,6 +87,8 @@ class KvStore {
  public:
   virtual ~KvStore() = default;
 
+  /// Later operations of a batch win over earlier ones on the same key. An error is final: nothing
+  /// can be written until the store is opened again.
   virtual Status write(const KvBatch& batch) = 0;
   virtual Result<std::optional<std::string>> get(Table table, std::string_view key) const = 0;
   virtual std::unique_ptr<KvReader> snapshot() const = 0;

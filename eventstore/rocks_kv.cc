@@ -1,0 +1,374 @@
+#include "eventstore/rocks_kv.h"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <utility>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/file_checksum.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include "domain/base/check.h"
+#include "eventstore/files.h"
+#include "eventstore/rocks_status.h"
+
+namespace daybook::eventstore {
+namespace {
+
+constexpr std::size_t kTableMemtableBytes = std::size_t{32} << 20;
+constexpr std::size_t kDurableWalBytesMax = std::size_t{16} << 20;
+constexpr std::size_t kBlockBytes = std::size_t{16} << 10;
+constexpr int kFilterBitsPerKey = 12;
+constexpr std::size_t kProtectionBytesPerKey = 8;
+constexpr int kReadOnlyOpenAttempts = 5;
+constexpr std::chrono::milliseconds kReadOnlyOpenPause{20};
+
+using Handle = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+rocksdb::DBOptions db_options(const RocksKv::Options& options) {
+  rocksdb::DBOptions db;
+  db.create_if_missing = options.mode == RocksKv::Mode::kReadWrite;
+  db.create_missing_column_families = db.create_if_missing;
+  db.paranoid_checks = true;
+  db.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memtable_bytes);
+  db.max_background_jobs = 2;  // Below 8 on purpose: 7.8 may retry a failed flush out of order.
+  db.max_bgerror_resume_count = 0;
+  db.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  db.recycle_log_file_num = 0;
+  db.max_total_wal_size = kDurableWalBytesMax;
+  db.avoid_flush_during_shutdown = false;
+  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  db.keep_log_file_num = 4;
+  db.max_log_file_size = std::size_t{4} << 20;
+  db.stats_dump_period_sec = 0;
+  return db;
+}
+
+rocksdb::ColumnFamilyOptions table_options(TableSpec::Use use,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions blocks;
+  blocks.block_cache = cache;
+  blocks.block_size = kBlockBytes;
+  blocks.format_version = 5;
+  rocksdb::ColumnFamilyOptions table;
+  if (use == TableSpec::Use::kPointLookups) {
+    blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kFilterBitsPerKey));
+    blocks.whole_key_filtering = true;
+    table.memtable_whole_key_filtering = true;
+    table.memtable_prefix_bloom_size_ratio = 0.02;
+  }
+  table.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
+  table.write_buffer_size = kTableMemtableBytes;
+  table.max_write_buffer_number = 2;
+  table.compression = rocksdb::kLZ4Compression;
+  table.level_compaction_dynamic_level_bytes = true;
+  table.paranoid_file_checks = true;
+  return table;
+}
+
+/// Rows of one table under one snapshot, or of nothing.
+class RocksCursor final : public KvCursor {
+ public:
+  RocksCursor(rocksdb::DB* db, const rocksdb::Snapshot* snapshot, Handle handle,
+              std::string_view from, std::string_view to, bool backwards)
+      : handle_(std::move(handle)), from_(from), to_(to), backwards_(backwards) {
+    if (handle_ == nullptr || (!to.empty() && to <= from)) return;
+    lower_ = from_;
+    upper_ = to_;
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
+    options.total_order_seek = true;
+    options.iterate_lower_bound = &lower_;
+    if (!to_.empty()) options.iterate_upper_bound = &upper_;
+    rows_.reset(db->NewIterator(options, handle_.get()));
+    if (backwards_) {
+      rows_->SeekToLast();
+    } else {
+      rows_->Seek(lower_);
+    }
+  }
+
+  bool valid() const override { return rows_ != nullptr && rows_->Valid(); }
+  void next() override {
+    CHECK(valid());
+    if (backwards_) {
+      rows_->Prev();
+    } else {
+      rows_->Next();
+    }
+  }
+  std::string_view key() const override {
+    CHECK(valid());
+    return view(rows_->key());
+  }
+  std::string_view value() const override {
+    CHECK(valid());
+    return view(rows_->value());
+  }
+  Status status() const override {
+    return rows_ == nullptr ? Status() : from_rocks(rows_->status(), "scan");
+  }
+
+ private:
+  Handle handle_;
+  std::string from_;
+  std::string to_;
+  bool backwards_;
+  rocksdb::Slice lower_;
+  rocksdb::Slice upper_;
+  std::unique_ptr<rocksdb::Iterator> rows_;
+};
+
+Result<std::optional<std::string>> get_row(rocksdb::DB* db, const rocksdb::Snapshot* snapshot,
+                                           rocksdb::ColumnFamilyHandle* handle,
+                                           std::string_view key) {
+  if (handle == nullptr) return std::optional<std::string>();
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot;
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = db->Get(options, handle, slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return from_rocks(status, "get");
+  return std::optional<std::string>(value.ToString());
+}
+
+class RocksReader final : public KvReader {
+ public:
+  RocksReader(rocksdb::DB* db, std::vector<Handle> handles)
+      : db_(db), handles_(std::move(handles)), snapshot_(db->GetSnapshot()) {}
+  ~RocksReader() override { db_->ReleaseSnapshot(snapshot_); }
+  RocksReader(const RocksReader&) = delete;
+  RocksReader& operator=(const RocksReader&) = delete;
+
+  Result<std::optional<std::string>> get(Table table, std::string_view key) const override {
+    CHECK(table < handles_.size());
+    return get_row(db_, snapshot_, handles_[table].get(), key);
+  }
+  std::unique_ptr<KvCursor> scan(Table table, std::string_view from,
+                                 std::string_view to) const override {
+    CHECK(table < handles_.size());
+    return std::make_unique<RocksCursor>(db_, snapshot_, handles_[table], from, to, false);
+  }
+  std::unique_ptr<KvCursor> scan_backwards(Table table, std::string_view from,
+                                           std::string_view to) const override {
+    CHECK(table < handles_.size());
+    return std::make_unique<RocksCursor>(db_, snapshot_, handles_[table], from, to, true);
+  }
+
+ private:
+  rocksdb::DB* db_;
+  std::vector<Handle> handles_;
+  const rocksdb::Snapshot* snapshot_;
+};
+
+}  // namespace
+
+class RocksKv::Core {
+ public:
+  Core(std::string path, std::vector<TableSpec> tables, Options options)
+      : path_(std::move(path)),
+        tables_(std::move(tables)),
+        options_(options),
+        cache_(rocksdb::NewLRUCache(options.block_cache_bytes)),
+        handles_(tables_.size()) {}
+
+  ~Core() {
+    handles_.clear();
+    others_.clear();
+    if (db_ != nullptr) db_->Close().PermitUncheckedError();
+  }
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  Status open() {
+    if (!read_only()) return open_once();
+    // A writer may delete a file between our reading of its name and our opening it.
+    for (int attempt = 1;; ++attempt) {
+      const Status status = open_once();
+      if (status.ok() || attempt == kReadOnlyOpenAttempts || !path_exists(path_ + "/CURRENT")) {
+        return status;
+      }
+      std::this_thread::sleep_for(kReadOnlyOpenPause);
+    }
+  }
+
+  Status write(const KvBatch& batch) {
+    if (read_only()) return invalid(path_ + ": opened for reading only");
+    rocksdb::WriteBatch operations(0, 0, kProtectionBytesPerKey, 0);
+    const std::shared_lock lock(mutex_);
+    const Status before = failure();
+    if (!before.ok()) return before;
+    for (const KvBatch::Operation& operation : batch.operations()) {
+      CHECK(operation.table < handles_.size());
+      rocksdb::ColumnFamilyHandle* const handle = handles_[operation.table].get();
+      const rocksdb::Status added =
+          operation.value ? operations.Put(handle, slice(operation.key), slice(*operation.value))
+                          : operations.Delete(handle, slice(operation.key));
+      if (!added.ok()) return from_rocks(added, path_ + ": batch");
+    }
+    rocksdb::WriteOptions options;
+    options.disableWAL = !options_.durable;
+    options.sync = options_.durable;
+    return settled(db_->Write(options, &operations), ": write");
+  }
+
+  Result<std::optional<std::string>> get(Table table, std::string_view key) const {
+    CHECK(table < tables_.size());
+    const std::shared_lock lock(mutex_);
+    return get_row(db_.get(), nullptr, handles_[table].get(), key);
+  }
+
+  std::unique_ptr<KvReader> snapshot() const {
+    const std::shared_lock lock(mutex_);
+    return std::make_unique<RocksReader>(db_.get(), handles_);
+  }
+
+  Status flush() {
+    if (read_only()) return {};
+    const std::shared_lock lock(mutex_);
+    const Status before = failure();
+    if (!before.ok()) return before;
+    if (options_.durable) return {};  // Every write was synced.
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    for (const Handle& handle : handles_) handles.push_back(handle.get());
+    return settled(db_->Flush(rocksdb::FlushOptions(), handles), ": flush");
+  }
+
+  Status clear(Table table) {
+    CHECK(table < tables_.size());
+    if (read_only()) return invalid(path_ + ": opened for reading only");
+    // Drop and create rather than DeleteRange, which has had bugs beyond 7.8. A snapshot keeps the
+    // old rows by its own handle; a crash between the two leaves a table that open() creates.
+    const std::unique_lock lock(mutex_);
+    if (!failed_.ok()) return failed_;
+    failed_ = from_rocks(db_->DropColumnFamily(handles_[table].get()), path_ + ": drop table");
+    if (!failed_.ok()) return failed_;
+    rocksdb::ColumnFamilyHandle* handle = nullptr;
+    failed_ = from_rocks(db_->CreateColumnFamily(table_options(tables_[table].use, cache_),
+                                                 tables_[table].name, &handle),
+                         path_ + ": create table");
+    if (failed_.ok()) handles_[table] = owned(handle);
+    return failed_;
+  }
+
+ private:
+  bool read_only() const { return options_.mode == Mode::kReadOnly; }
+
+  Handle owned(rocksdb::ColumnFamilyHandle* handle) {
+    return {handle, [db = db_.get()](rocksdb::ColumnFamilyHandle* closed) {
+              db->DestroyColumnFamilyHandle(closed).PermitUncheckedError();
+            }};
+  }
+
+  /// A failed write is final, whatever RocksDB thinks of it.
+  Status settled(const rocksdb::Status& status, const char* what) {
+    if (status.ok()) return {};
+    const std::lock_guard lock(failure_mutex_);
+    failed_ = from_rocks(status, path_ + what);
+    return failed_;
+  }
+
+  Status failure() {
+    const std::lock_guard lock(failure_mutex_);
+    return failed_;
+  }
+
+  Status open_once() {
+    const rocksdb::DBOptions options = db_options(options_);
+    std::vector<std::string> existing;
+    if (path_exists(path_ + "/CURRENT")) {
+      const auto listed = rocksdb::DB::ListColumnFamilies(options, path_, &existing);
+      if (!listed.ok()) return from_rocks(listed, path_ + ": open");
+    } else if (read_only()) {
+      return not_found(path_ + ": no store there");
+    }
+    const auto exists = [&existing](const std::string& name) {
+      return std::find(existing.begin(), existing.end(), name) != existing.end();
+    };
+
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    std::vector<std::size_t> table_of;  // Of each family; tables_.size(): none of ours.
+    for (std::size_t i = 0; i < tables_.size(); ++i) {
+      if (read_only() && !exists(tables_[i].name)) continue;
+      families.emplace_back(tables_[i].name, table_options(tables_[i].use, cache_));
+      table_of.push_back(i);
+    }
+    // RocksDB writes only to a directory all of whose families are open, and always wants
+    // `default`.
+    existing.push_back(rocksdb::kDefaultColumnFamilyName);
+    for (const std::string& name : existing) {
+      const bool named = std::any_of(families.begin(), families.end(),
+                                     [&name](const auto& family) { return family.name == name; });
+      if (named || (read_only() && name != rocksdb::kDefaultColumnFamilyName)) continue;
+      families.emplace_back(name, table_options(TableSpec::Use::kScans, cache_));
+      table_of.push_back(tables_.size());
+    }
+
+    rocksdb::DB* db = nullptr;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    const rocksdb::Status opened =
+        read_only() ? rocksdb::DB::OpenForReadOnly(options, path_, families, &handles, &db)
+                    : rocksdb::DB::Open(options, path_, families, &handles, &db);
+    if (!opened.ok()) return from_rocks(opened, path_ + ": open");
+    db_.reset(db);
+    for (std::size_t i = 0; i < handles.size(); ++i) {
+      if (table_of[i] < tables_.size()) {
+        handles_[table_of[i]] = owned(handles[i]);
+      } else {
+        others_.push_back(owned(handles[i]));
+      }
+    }
+    return {};
+  }
+
+  const std::string path_;
+  const std::vector<TableSpec> tables_;
+  const Options options_;
+  const std::shared_ptr<rocksdb::Cache> cache_;
+  std::unique_ptr<rocksdb::DB> db_;
+  mutable std::shared_mutex mutex_;  ///< Held exclusively only while a table is replaced.
+  std::mutex failure_mutex_;
+  std::vector<Handle> handles_;
+  std::vector<Handle> others_;
+  Status failed_;
+};
+
+Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path,
+                                               const std::vector<TableSpec>& tables,
+                                               const Options& options) {
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    CHECK(!tables[i].name.empty() && tables[i].name != rocksdb::kDefaultColumnFamilyName);
+    for (std::size_t k = 0; k < i; ++k) CHECK(tables[i].name != tables[k].name);
+  }
+  auto core = std::make_unique<Core>(path, tables, options);
+  const Status opened = core->open();
+  if (!opened.ok()) return opened;
+  return std::unique_ptr<RocksKv>(new RocksKv(std::move(core)));
+}
+
+RocksKv::RocksKv(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+RocksKv::~RocksKv() = default;
+
+Status RocksKv::write(const KvBatch& batch) { return core_->write(batch); }
+
+Result<std::optional<std::string>> RocksKv::get(Table table, std::string_view key) const {
+  return core_->get(table, key);
+}
+
+std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); }
+Status RocksKv::flush() { return core_->flush(); }
+Status RocksKv::clear(Table table) { return core_->clear(table); }
+
+}  // namespace daybook::eventstore

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "eventstore/kv.h"
+
+namespace daybook::eventstore {
+
+/// The KvStore on a RocksDB directory, one column family per table.
+///
+/// By default without a write-ahead log, as kv.h describes: what is not flushed is rebuilt from the
+/// log. With `durable` every write is logged and synced before it answers, and all tables stand or
+/// fall together: for what no log can rebuild.
+///
+/// Thread rule: as kv.h. Destroying it flushes.
+class RocksKv final : public KvStore {
+ public:
+  enum class Mode {
+    kReadWrite,  ///< Creates directory (not its parents) and tables that are missing. One opener.
+    kReadOnly,   ///< What is flushed at the moment of opening, also beside a writer in another
+                 ///< process; a table that is missing reads as empty. Writes nothing.
+  };
+  struct Options {
+    Mode mode = Mode::kReadWrite;
+    bool durable = false;
+    std::size_t memtable_bytes = std::size_t{96} << 20;     ///< Of all tables together.
+    std::size_t block_cache_bytes = std::size_t{64} << 20;  ///< Likewise.
+  };
+
+  /// Tables of the directory that are not named keep their rows and cannot be reached.
+  /// REQUIRES: names are not empty, differ, and none is `default`.
+  /// Errors: kConflict: open for writing elsewhere; kNotFound: nothing there to read; kCorrupt;
+  /// kIo.
+  static Result<std::unique_ptr<RocksKv>> open(const std::string& path,
+                                               const std::vector<TableSpec>& tables,
+                                               const Options& options);
+
+  ~RocksKv() override;
+
+  Status write(const KvBatch& batch) override;
+  Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
+  std::unique_ptr<KvReader> snapshot() const override;
+  Status flush() override;
+  Status clear(Table table) override;
+
+ private:
+  class Core;
+  explicit RocksKv(std::unique_ptr<Core> core);
+
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace daybook::eventstore

@@ -1,0 +1,214 @@
+// What is particular to one kind of KvStore. What all promise: tests/contract/kv_contract_test.cc.
+#include <csignal>
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "eventstore/memory_kv.h"
+#include "eventstore/rocks_kv.h"
+#include "tests/eventstore/temp_dir.h"
+
+namespace daybook::eventstore {
+namespace {
+
+const std::vector<TableSpec> kTables = {{"points", TableSpec::Use::kPointLookups}, {"rows"}};
+
+KvBatch batch_of(int number) {
+  KvBatch batch;
+  for (Table table = 0; table < 2; ++table) {
+    batch.put(table, "checkpoint", std::to_string(number));
+    batch.put(table, "row" + std::to_string(number), "x");
+  }
+  return batch;
+}
+
+/// The checkpoint of a table; fails unless its rows are exactly those of the batches up to it.
+int checked_prefix(const KvStore& store, Table table) {
+  const auto reader = store.snapshot();
+  const auto checkpoint = *reader->get(table, "checkpoint");
+  const int last = checkpoint ? std::stoi(*checkpoint) : 0;
+  int rows = 0;
+  for (auto cursor = reader->scan(table, "row", "rox"); cursor->valid(); cursor->next()) ++rows;
+  EXPECT_EQ(rows, last);
+  return last;
+}
+
+Result<std::unique_ptr<RocksKv>> open_rocks(const std::string& path, RocksKv::Mode mode,
+                                            bool durable = false) {
+  RocksKv::Options options;
+  options.mode = mode;
+  options.durable = durable;
+  return RocksKv::open(path, kTables, options);
+}
+
+[[noreturn]] void die() {
+  ::kill(::getpid(), SIGKILL);
+  ::_exit(1);
+}
+
+/// Runs `work`, which ends with die(), in a process of its own.
+template <class Work>
+void in_killed_process(Work work) {
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the work itself failed";
+}
+
+TEST(MemoryKvTest, a_crash_leaves_what_was_flushed_and_a_prefix_per_table) {
+  std::set<std::pair<int, int>> outcomes;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    MemoryKv store(2);
+    for (int i = 1; i <= 8; ++i) {
+      ASSERT_TRUE(store.write(batch_of(i)).ok());
+      if (i == 3) {
+        ASSERT_TRUE(store.flush().ok());
+      }
+    }
+    store.crash(seed);
+    const std::pair<int, int> left(checked_prefix(store, 0), checked_prefix(store, 1));
+    EXPECT_GE(std::min(left.first, left.second), 3);
+    outcomes.insert(left);
+    store.crash(seed + 1);
+    EXPECT_EQ(left, std::pair(checked_prefix(store, 0), checked_prefix(store, 1)));
+  }
+  EXPECT_EQ(outcomes.size(), 36U) << "every pair of prefixes happens";
+}
+
+TEST(MemoryKvTest, what_is_never_flushed_is_bounded) {
+  MemoryKv store(2);
+  for (int i = 1; i <= 5'000; ++i) ASSERT_TRUE(store.write(batch_of(i)).ok());
+  store.crash(0);
+  EXPECT_GT(checked_prefix(store, 0), 4'000);
+}
+
+TEST(RocksKvTest, a_killed_process_leaves_what_was_flushed) {
+  const TempDir dir;
+  in_killed_process([&dir] {
+    auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+    for (int i = 1; i <= 5; ++i) CHECK((*store)->write(batch_of(i)).ok());
+    CHECK((*store)->flush().ok());
+    for (int i = 6; i <= 8; ++i) CHECK((*store)->write(batch_of(i)).ok());
+    die();
+  });
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  EXPECT_EQ(checked_prefix(**store, 0), 5);
+  EXPECT_EQ(checked_prefix(**store, 1), 5);
+}
+
+TEST(RocksKvTest, a_killed_process_leaves_every_write_of_a_durable_store) {
+  const TempDir dir;
+  in_killed_process([&dir] {
+    auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite, true);
+    for (int i = 1; i <= 5; ++i) CHECK((*store)->write(batch_of(i)).ok());
+    die();
+  });
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite, true);
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  EXPECT_EQ(checked_prefix(**store, 0), 5);
+  EXPECT_EQ(checked_prefix(**store, 1), 5);
+}
+
+TEST(RocksKvTest, a_reader_beside_the_writer_sees_what_was_flushed) {
+  const TempDir dir;
+  auto writer = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE((*writer)->write(batch_of(1)).ok());
+  ASSERT_TRUE((*writer)->flush().ok());
+  ASSERT_TRUE((*writer)->write(batch_of(2)).ok());
+  const auto reader = open_rocks(dir.file("kv"), RocksKv::Mode::kReadOnly);
+  ASSERT_TRUE(reader.ok()) << reader.status().message();
+  EXPECT_EQ(checked_prefix(**reader, 0), 1);
+  EXPECT_EQ((*reader)->write(batch_of(3)).code(), StatusCode::kInvalid);
+  EXPECT_EQ((*reader)->clear(0).code(), StatusCode::kInvalid);
+  ASSERT_TRUE((*writer)->write(batch_of(3)).ok());
+  EXPECT_EQ(checked_prefix(**writer, 0), 3);
+}
+
+TEST(RocksKvTest, a_second_writer_is_a_conflict) {
+  const TempDir dir;
+  const auto first = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE(first.ok());
+  const auto second = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  EXPECT_EQ(second.status().code(), StatusCode::kConflict) << second.status().message();
+}
+
+TEST(RocksKvTest, reading_what_is_not_there_creates_nothing) {
+  const TempDir dir;
+  const auto opened = open_rocks(dir.file("kv"), RocksKv::Mode::kReadOnly);
+  EXPECT_EQ(opened.status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(dir.file("kv")));
+}
+
+TEST(RocksKvTest, a_table_that_is_new_reads_as_empty_and_is_created_by_a_writer) {
+  const TempDir dir;
+  {
+    auto store = RocksKv::open(dir.file("kv"), {{"rows"}}, {});
+    KvBatch batch;
+    batch.put(0, "a", "1");
+    ASSERT_TRUE((*store)->write(batch).ok());
+  }
+  {
+    const auto reader = open_rocks(dir.file("kv"), RocksKv::Mode::kReadOnly);
+    ASSERT_TRUE(reader.ok()) << reader.status().message();
+    EXPECT_FALSE((*reader)->get(0, "a")->has_value());
+    EXPECT_FALSE((*reader)->snapshot()->scan(0, "", "")->valid());
+    EXPECT_EQ(**(*reader)->get(1, "a"), "1");
+  }
+  auto writer = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  EXPECT_TRUE((*writer)->write(batch_of(1)).ok());
+  EXPECT_EQ(**(*writer)->get(1, "a"), "1");
+}
+
+TEST(RocksKvTest, a_table_that_is_no_longer_named_keeps_its_rows) {
+  const TempDir dir;
+  {
+    auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+    ASSERT_TRUE((*store)->write(batch_of(1)).ok());
+  }
+  for (const auto mode : {RocksKv::Mode::kReadWrite, RocksKv::Mode::kReadOnly}) {
+    RocksKv::Options options;
+    options.mode = mode;
+    const auto store = RocksKv::open(dir.file("kv"), {{"rows"}}, options);
+    ASSERT_TRUE(store.ok()) << store.status().message();
+    EXPECT_EQ(**(*store)->get(0, "checkpoint"), "1");
+  }
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  EXPECT_EQ(checked_prefix(**store, 0), 1);
+}
+
+TEST(RocksKvTest, damaged_rows_are_reported_and_not_served) {
+  const TempDir dir;
+  {
+    auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+    KvBatch batch;
+    for (int i = 0; i < 2'000; ++i) batch.put(1, "row" + std::to_string(i), std::string(50, 'x'));
+    ASSERT_TRUE((*store)->write(batch).ok());
+  }
+  for (const auto& file : std::filesystem::directory_iterator(dir.file("kv"))) {
+    if (file.path().extension() != ".sst") continue;
+    std::string bytes = file_bytes(file.path());
+    bytes[1'000] = static_cast<char>(bytes[1'000] ^ 1);
+    write_file(file.path(), bytes);
+  }
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadOnly);
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  const auto reader = (*store)->snapshot();
+  const auto cursor = reader->scan(1, "", "");
+  while (cursor->valid()) cursor->next();
+  EXPECT_EQ(cursor->status().code(), StatusCode::kCorrupt);
+  EXPECT_EQ((*store)->get(1, "row0").status().code(), StatusCode::kCorrupt);
+}
+
+}  // namespace
+}  // namespace daybook::eventstore
