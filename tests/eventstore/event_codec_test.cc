@@ -147,6 +147,17 @@ TEST(EventCodecTest, an_envelope_by_hand_is_read) {
   EXPECT_EQ(full->fingerprint, 5U);
 }
 
+TEST(EventCodecTest, the_documented_example_is_what_is_written) {
+  // docs/stored_format.md, "Event".
+  const auto event = decode_event(Bytes{.flags = 3, .key = "k", .effective = 4}.text());
+  ASSERT_TRUE(event.ok());
+  EXPECT_EQ(to_hex(encode_event(*event)),
+            "0102010300"
+            "046d61696e0461636d6507e80300000000000004"
+            "056b65793a78016b0500000000000000"
+            "0100");
+}
+
 TEST(EventCodecTest, unknown_formats_types_schemas_flags_kinds_and_rules_are_refused) {
   const Bytes wrong[] = {
       {.format = 0},
