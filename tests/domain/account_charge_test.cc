@@ -6,7 +6,17 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::adjustment;
+using test::amount;
+using test::charge;
+using test::currency;
+using test::eur;
+using test::given;
+using test::given_nothing;
+using test::limit;
+using test::record_charge;
+using test::top_up;
+using test::usd;
 
 constexpr std::string_view kMost = "99999999999999999999999999.999999999999";
 

@@ -6,7 +6,19 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::capture;
+using test::charge;
+using test::eur;
+using test::given;
+using test::given_nothing;
+using test::hold;
+using test::limit;
+using test::morning;
+using test::record_charge;
+using test::refused;
+using test::release;
+using test::top_up;
+using test::usd;
 
 TEST(AccountHoldTest, a_hold_takes_from_available_and_not_from_the_balance) {
   auto story = given({top_up(usd("100"))});

@@ -6,7 +6,29 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::adjustment;
+using test::capture;
+using test::charge;
+using test::credit_note;
+using test::currency;
+using test::describe;
+using test::eur;
+using test::given;
+using test::given_nothing;
+using test::hold;
+using test::limit;
+using test::morning;
+using test::open;
+using test::pay_out;
+using test::record_charge;
+using test::refund;
+using test::refused;
+using test::release;
+using test::reverse;
+using test::tag;
+using test::top_up;
+using test::untag;
+using test::usd;
 
 FreezeAccount freeze() { return {std::nullopt}; }
 UnfreezeAccount unfreeze() { return {std::nullopt}; }

@@ -6,7 +6,19 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::amount;
+using test::charge;
+using test::currency;
+using test::eur;
+using test::given;
+using test::given_nothing;
+using test::limit;
+using test::open;
+using test::refused;
+using test::Story;
+using test::tag;
+using test::untag;
+using test::usd;
 
 // --- Credit limits
 

@@ -6,7 +6,27 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::account_id;
+using test::adjustment;
+using test::amount;
+using test::capture;
+using test::charge;
+using test::credit_note;
+using test::currency;
+using test::eur;
+using test::given;
+using test::given_nothing;
+using test::hold;
+using test::limit;
+using test::money;
+using test::paid_by;
+using test::pay_out;
+using test::record_charge;
+using test::refund;
+using test::refused;
+using test::reverse;
+using test::top_up;
+using test::usd;
 
 // --- Top-ups
 

@@ -12,7 +12,25 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::adjustment;
+using test::capture;
+using test::charge;
+using test::credit_note;
+using test::currency;
+using test::given;
+using test::hold;
+using test::limit;
+using test::morning;
+using test::open;
+using test::paid_by;
+using test::pay_out;
+using test::record_charge;
+using test::refund;
+using test::release;
+using test::reverse;
+using test::Story;
+using test::top_up;
+using test::usd;
 
 const std::vector<std::string_view> kCodes = {"USD", "RUB", "JPY"};
 

@@ -7,7 +7,7 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::usd;
 using enum LedgerAccount;
 
 std::vector<Posting> booked(LedgerAccount debit, LedgerAccount credit, std::string_view text) {

@@ -8,7 +8,11 @@
 namespace daybook::domain {
 namespace {
 
-using namespace daybook::test;
+using test::amount;
+using test::currency;
+using test::morning;
+using test::rub;
+using test::tenant_id;
 
 Roles roles(std::initializer_list<Role> list) {
   Roles result;

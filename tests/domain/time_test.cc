@@ -84,7 +84,7 @@ TEST(TimeTest, everything_else_is_refused) {
                            "01:00"}) {
     EXPECT_EQ(parse_rfc3339(text), std::nullopt) << text;
   }
-  using namespace std::string_view_literals;
+  using std::string_view_literals::operator""sv;
   EXPECT_EQ(parse_rfc3339("2026-01-31T10:00:00Z\0"sv), std::nullopt);
 }
 

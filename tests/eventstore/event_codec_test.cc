@@ -13,8 +13,16 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
 using domain::RecordedEvent;
+using test::amount;
+using test::any_event;
+using test::currency;
+using test::kThai;
+using test::limit;
+using test::morning;
+using test::representative_events;
+using test::rub;
+using test::usd;
 
 /// A decoder may refuse; what it accepts must be what the encoder writes.
 void expect_canonical_or_refused(std::string_view bytes) {

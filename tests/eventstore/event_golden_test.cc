@@ -20,8 +20,9 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
 using domain::RecordedEvent;
+using test::describe;
+using test::representative_events;
 
 const std::filesystem::path kSource = DAYBOOK_SOURCE_DIR;
 const std::filesystem::path kFolder = kSource / "tests" / "golden" / "events";

@@ -10,8 +10,9 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
 using domain::StreamId;
+using test::account_id;
+using test::tenant_id;
 
 StreamId acme() { return StreamId::account(tenant_id(), account_id()); }
 

@@ -8,7 +8,7 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace std::string_view_literals;
+using std::string_view_literals::operator""sv;
 
 TEST(JsonTextTest, strings_have_the_escapes_of_rfc_8785_and_no_others) {
   EXPECT_EQ(json_string("a\"b\\c/d"), R"("a\"b\\c/d")");

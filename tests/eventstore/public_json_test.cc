@@ -9,9 +9,13 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
 using domain::RecordedEvent;
 using domain::StreamId;
+using test::account_id;
+using test::money;
+using test::morning;
+using test::tenant_id;
+using test::usd;
 
 RecordedEvent recorded(domain::Event event, std::uint64_t version = 3) {
   RecordedEvent result;

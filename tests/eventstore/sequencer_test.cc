@@ -8,8 +8,21 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
 using domain::RefusalReason;
+using test::amount;
+using test::capture;
+using test::charge;
+using test::currency;
+using test::hold;
+using test::morning;
+using test::open;
+using test::paid_by;
+using test::record_charge;
+using test::refund;
+using test::reverse;
+using test::tenant_id;
+using test::top_up;
+using test::usd;
 using Names = std::vector<std::string>;
 
 template <class Body>

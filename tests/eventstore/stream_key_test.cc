@@ -8,8 +8,9 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
-using namespace std::string_literals;
+using test::account_id;
+using test::tenant_id;
+using std::string_literals::operator""s;
 using domain::StreamId;
 
 TEST(StreamKeyTest, a_key_is_tenant_kind_and_id) {

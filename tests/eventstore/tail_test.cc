@@ -8,7 +8,8 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace daybook::test;
+using test::account_id;
+using test::tenant_id;
 
 LookupKey key(std::string_view text) {
   return lookup_key(LookupKind::kIdempotencyKey,

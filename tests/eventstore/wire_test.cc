@@ -6,7 +6,7 @@
 namespace daybook::eventstore {
 namespace {
 
-using namespace std::string_view_literals;
+using std::string_view_literals::operator""sv;
 
 std::string varint(uint128 value) {
   std::string out;

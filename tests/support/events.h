@@ -132,15 +132,24 @@ inline rc::Gen<domain::RecordedEvent> any_event() {
   });
 }
 
+}  // namespace daybook::test
+
+namespace daybook::domain {
+
 /// One filled example of every event type, in the order of the variant.
-inline std::vector<domain::RecordedEvent> representative_events() {
-  using namespace domain;
+inline std::vector<RecordedEvent> representative_events() {
+  using test::account_id;
+  using test::currency;
+  using test::money;
+  using test::morning;
+  using test::rub;
+  using test::tenant_id;
   const std::string secret(32, '\xA7');
   const PrivateValue extra{std::string(16, '\x1F'), std::string(32, '\xC0')};
-  const std::string cyrillic(kCyrillic);
-  const std::string hebrew(kHebrew);
-  const std::string devanagari(kDevanagari);
-  const std::string thai(kThai);
+  const std::string cyrillic(test::kCyrillic);
+  const std::string hebrew(test::kHebrew);
+  const std::string devanagari(test::kDevanagari);
+  const std::string thai(test::kThai);
   Roles reader;
   reader.add(Role::kAuditor);
   reader.add(Role::kClient);
@@ -241,4 +250,8 @@ inline std::vector<domain::RecordedEvent> representative_events() {
   return events;
 }
 
+}  // namespace daybook::domain
+
+namespace daybook::test {
+using domain::representative_events;
 }  // namespace daybook::test
