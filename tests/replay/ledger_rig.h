@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "domain/base/check.h"
+#include "eventstore/files.h"
 #include "eventstore/ledger.h"
 #include "eventstore/private_store.h"
 #include "eventstore/rocks_log_db.h"
@@ -69,8 +70,8 @@ class LedgerRig {
       if (ledger_ != nullptr) ledger_->indexed(position);
     });
     CHECK(projector_->run_once().ok());
-    ledger_ = std::make_unique<eventstore::Ledger>(*log_, *index_, clock,
-                                                   eventstore::LedgerLimits{});
+    ledger_ =
+        std::make_unique<eventstore::Ledger>(*log_, *index_, clock, eventstore::LedgerLimits{});
     ledger_->on_commit([this](const Entry&) { projector_->notify(); });
     projector_->start();
   }
@@ -180,46 +181,60 @@ class RandomCommands {
   Command random_command() {
     const std::string tenant = pick(2) == 0 ? "north" : "south";
     if (pick(40) == 0) {
-      return command(tenant, "", domain::TenantCommand(domain::SetCurrency{
-                                     usd(), money(std::to_string(pick(50))).amount, {},
-                                     domain::CurrencyStatus::kActive}));
+      return command(
+          tenant, "",
+          domain::TenantCommand(domain::SetCurrency{
+              usd(), money(std::to_string(pick(50))).amount, {}, domain::CurrencyStatus::kActive}));
     }
     const std::string account = "a" + std::to_string(pick(kAccounts));
-    Command made = command(tenant, account, random_body({domain::StreamKind::kAccount,
-                                                         TenantId(tenant), account}));
+    Command made = command(tenant, account,
+                           random_body({domain::StreamKind::kAccount, TenantId(tenant), account}));
     if (pick(6) == 0) made.effective_at = Instant{clock_.now().micros - 86'400'000'000};
     return made;
   }
 
   domain::AccountCommand random_body(const domain::StreamId& stream) {
     switch (pick(16)) {
-      case 0: case 1: return domain::TopUp{amount(), {}, {}, "by card"};
-      case 2: return domain::TopUp{amount(), "stripe", "p" + std::to_string(pick(500)), {}};
-      case 3: case 4: case 5: {
+      case 0:
+      case 1:
+        return domain::TopUp{amount(), {}, {}, "by card"};
+      case 2:
+        return domain::TopUp{amount(), "stripe", "p" + std::to_string(pick(500)), {}};
+      case 3:
+      case 4:
+      case 5: {
         domain::PostCharge charge;
         charge.amount = amount();
         charge.enforce = pick(2) == 0 ? domain::Enforcement::kRecord : domain::Enforcement::kStrict;
         charge.attributes = {{"sku", "vm-" + std::to_string(pick(9))}};
         return charge;
       }
-      case 6: case 7: {
+      case 6:
+      case 7: {
         domain::PlaceHold hold;
         hold.amount = amount();
         if (pick(2) == 0) {
-          hold.expires_at = Instant{clock_.now().micros +
-                                    static_cast<std::int64_t>(pick(200)) * 1'000 + 60'000};
+          hold.expires_at =
+              Instant{clock_.now().micros + static_cast<std::int64_t>(pick(200)) * 1'000 + 60'000};
         }
         return hold;
       }
-      case 8: return domain::CaptureHold{pick_of(holds_, stream), {}, {}};
-      case 9: return domain::ReleaseHold{pick_of(holds_, stream), {}};
-      case 10: return domain::RefundCharge{pick_of(charges_, stream), {}, "wrong"};
+      case 8:
+        return domain::CaptureHold{pick_of(holds_, stream), {}, {}};
+      case 9:
+        return domain::ReleaseHold{pick_of(holds_, stream), {}};
+      case 10:
+        return domain::RefundCharge{pick_of(charges_, stream), {}, "wrong"};
       case 11:
         return domain::RefundCharge{pick_of(charges_, stream), money("0.50"), "in part"};
-      case 12: return domain::ReverseTopUp{pick_of(top_ups_, stream), {}};
-      case 13: return domain::SetCreditLimit{money(std::to_string(pick(30))), "good"};
-      case 14: return domain::PostAdjustment{money(pick(2) == 0 ? "-0.10" : "0.10"), "fix", {}};
-      default: return random_tag(stream);
+      case 12:
+        return domain::ReverseTopUp{pick_of(top_ups_, stream), {}};
+      case 13:
+        return domain::SetCreditLimit{money(std::to_string(pick(30))), "good"};
+      case 14:
+        return domain::PostAdjustment{money(pick(2) == 0 ? "-0.10" : "0.10"), "fix", {}};
+      default:
+        return random_tag(stream);
     }
   }
 
@@ -285,8 +300,8 @@ inline void forge_log(const std::string& dir, std::vector<Entry> entries) {
   const LedgerFiles files(dir);
   eventstore::LogHead head;
   {
-    auto db = eventstore::RocksLogDb::open(files.log, eventstore::RocksLogDb::Mode::kReadWrite,
-                                           nullptr);
+    auto db =
+        eventstore::RocksLogDb::open(files.log, eventstore::RocksLogDb::Mode::kReadWrite, nullptr);
     CHECK(db.ok());
     eventstore::KvBatch batch;
     for (Entry& entry : entries) {
