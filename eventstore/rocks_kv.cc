@@ -284,6 +284,10 @@ class RocksKv::Core {
     return settled(db_->CompactRange(options, handles_[table].get(), nullptr, nullptr), ": purge");
   }
 
+  Status verify_checksums() const {
+    return from_rocks(db_->VerifyChecksum(rocksdb::ReadOptions()), path_ + ": checksums");
+  }
+
  private:
   bool read_only() const { return options_.mode == Mode::kReadOnly; }
 
@@ -392,5 +396,6 @@ std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); 
 Status RocksKv::flush() { return core_->flush(); }
 Status RocksKv::clear(Table table) { return core_->clear(table); }
 Status RocksKv::purge(Table table) { return core_->purge(table); }
+Status RocksKv::verify_checksums() const { return core_->verify_checksums(); }
 
 }  // namespace daybook::eventstore

@@ -46,6 +46,10 @@ class RocksKv final : public KvStore {
   Status clear(Table table) override;
   Status purge(Table table) override;
 
+  /// Reads every block of every file and compares its checksum. Errors: kCorrupt naming the file;
+  /// kIo, also when a writer in another process has deleted a file meanwhile.
+  Status verify_checksums() const;
+
  private:
   class Core;
   explicit RocksKv(std::unique_ptr<Core> core);

@@ -342,6 +342,7 @@ AppendOutcome RocksLog::append(const Entry& entry) { return core_->append(entry)
 const RocksLog::OpenReport& RocksLog::report() const { return core_->report(); }
 const std::string& RocksLog::ledger_id() const { return core_->ledger_id(); }
 Status RocksLog::failure() const { return core_->failure(); }
+Status RocksLog::verify_checksums() const { return core_->db().verify_checksums(); }
 
 Result<std::unique_ptr<EntryCursor>> RocksLog::read(std::uint64_t position) const {
   return std::unique_ptr<EntryCursor>(std::make_unique<Cursor>(*core_, position));

@@ -56,6 +56,10 @@ class RocksLog final : public EventLog {
   const OpenReport& report() const;
   const std::string& ledger_id() const;
 
+  /// Compares the checksums of all files of the store. Errors: kCorrupt naming the file; kIo, also
+  /// when a writer in another process has deleted a file meanwhile.
+  Status verify_checksums() const;
+
   /// Why the log is poisoned; OK while it is not. Any thread.
   Status failure() const;
 

@@ -187,6 +187,10 @@ Status RocksLogDb::write(const KvBatch& batch) {
 
 Status RocksLogDb::background_failure() const { return core_->listener->failure(); }
 
+Status RocksLogDb::verify_checksums() const {
+  return from_rocks(core_->db->VerifyChecksum(rocksdb::ReadOptions()), core_->path + ": checksums");
+}
+
 Result<std::optional<std::string>> RocksLogDb::get(Table table, std::string_view key) const {
   std::string value;
   const rocksdb::Status status =

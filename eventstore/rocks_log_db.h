@@ -44,6 +44,10 @@ class RocksLogDb {
 
   Result<std::optional<std::string>> get(Table table, std::string_view key) const;
 
+  /// Reads every block of every file and compares its checksum. Errors: kCorrupt naming the file;
+  /// kIo, also when a writer in another process has deleted a file meanwhile.
+  Status verify_checksums() const;
+
   using Row = std::pair<std::string, std::string>;
   /// The last row whose key is less than `key`.
   Result<std::optional<Row>> last_before(Table table, std::string_view key) const;

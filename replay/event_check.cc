@@ -1,0 +1,293 @@
+#include "replay/event_check.h"
+
+#include <algorithm>
+#include <map>
+#include <type_traits>
+
+#include "domain/base/check.h"
+#include "domain/posting_rules.h"
+
+namespace daybook::replay {
+namespace {
+
+using domain::AccountState;
+using domain::Amount;
+using domain::CurrencyBalance;
+using domain::Money;
+using domain::RecordedEvent;
+using domain::StreamKind;
+
+template <class Body, class... Others>
+constexpr bool is_one_of = (std::is_same_v<Body, Others> || ...);
+
+/// Whether a stream of this kind may hold the event.
+bool belongs(StreamKind kind, const domain::Event& event) {
+  return std::visit(
+      [kind](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (is_one_of<Body, domain::NoChange, domain::CommandRefused>) {
+          return kind == StreamKind::kAccount || kind == StreamKind::kTenant;
+        } else if constexpr (std::is_same_v<Body, domain::PaymentClaimed>) {
+          return kind == StreamKind::kPayment;
+        } else if constexpr (std::is_same_v<Body, domain::CatalogueAdopted>) {
+          return kind == StreamKind::kPartition;
+        } else if constexpr (is_one_of<Body, domain::TenantCreated, domain::ApiKeyCreated,
+                                       domain::ApiKeyRevoked, domain::CurrencySet,
+                                       domain::SettingsChanged>) {
+          return kind == StreamKind::kTenant;
+        } else {
+          return kind == StreamKind::kAccount;
+        }
+      },
+      event);
+}
+
+std::optional<Amount> amount_of(const domain::Event& event) {
+  return std::visit(
+      [](const auto& body) -> std::optional<Amount> {
+        if constexpr (requires { Amount{body.amount.amount}; }) {
+          return body.amount.amount;
+        } else {
+          return std::nullopt;
+        }
+      },
+      event);
+}
+
+std::optional<Finding> check_postings(const RecordedEvent& event) {
+  std::map<domain::Currency, Amount> sums;
+  for (const auto& posting : domain::postings_of(event.event, event.rules_version)) {
+    Amount& sum = sums[posting.amount.currency];
+    const auto added = domain::checked_add(sum, posting.amount.amount);
+    if (!added) return Finding{"postings", "a sum that fits 128 bits", "overflow"};
+    sum = *added;
+  }
+  for (const auto& [currency, sum] : sums) {
+    if (!sum.is_zero()) {
+      return Finding{"postings", money_text({Amount{}, currency}), money_text({sum, currency})};
+    }
+  }
+  return std::nullopt;
+}
+
+/// The currency that an event moves something in; none for others.
+std::optional<domain::Currency> currency_of(const domain::Event& event) {
+  return std::visit(
+      [](const auto& body) -> std::optional<domain::Currency> {
+        if constexpr (requires { body.available_after.currency; }) {
+          return body.available_after.currency;
+        } else {
+          return std::nullopt;
+        }
+      },
+      event);
+}
+
+/// The open hold that an event ends; null for other events and when it is not open.
+const domain::OpenHold* ended_hold(const AccountState& state, const domain::Event& event,
+                                   bool& ends_one) {
+  return std::visit(
+      [&](const auto& body) -> const domain::OpenHold* {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (is_one_of<Body, domain::HoldCaptured, domain::HoldReleased,
+                                domain::HoldExpired>) {
+          ends_one = true;
+          for (const auto& hold : state.holds) {
+            if (hold.version == body.hold.version) return &hold;
+          }
+        }
+        return nullptr;
+      },
+      event);
+}
+
+/// Compares the numbers of one event; the first difference stays.
+class NumberCheck {
+ public:
+  NumberCheck(const CurrencyBalance& before, const CurrencyBalance& after,
+              const domain::Catalogue& catalogue, std::optional<domain::OpenHold> hold)
+      : before_(before), after_(after), catalogue_(catalogue), hold_(std::move(hold)) {}
+
+  template <class Body>
+  void operator()(const Body& body) {
+    if constexpr (requires { body.balance_after; }) {
+      const auto change = domain::balance_change_of(domain::Event(body));
+      CHECK(change.has_value());
+      same_currency("amount", body.amount.currency);
+      same("balance", domain::checked_add(before_.balance, change->amount), body.balance_after);
+    }
+    if constexpr (requires { body.held_after; }) check_hold(body);
+    if constexpr (requires { body.available_after; }) {
+      const auto limit = domain::effective_limit(after_, catalogue_).amount;
+      const Amount available = domain::available_of(after_, limit).value_or(Amount{});
+      same("available", std::max(available, Amount{}), body.available_after);
+    }
+    if constexpr (requires { body.credit_limit; }) check_terms(body);
+    if constexpr (requires { body.from_balance; }) {
+      const Amount own = std::min(std::max(before_.balance, Amount{}), body.amount.amount);
+      same("from_balance", own, body.from_balance);
+      same("from_credit", domain::checked_subtract(body.amount.amount, own), body.from_credit);
+    }
+    if constexpr (requires { body.credit_restored; }) {
+      const auto owed = domain::checked_negate(before_.balance).value_or(Amount{});
+      same("credit_restored", std::min(std::max(owed, Amount{}), body.amount.amount),
+           body.credit_restored);
+    }
+    if constexpr (std::is_same_v<Body, domain::CreditLimitSet>) {
+      std::optional<Money> previous;
+      if (before_.limit_override) previous = Money{*before_.limit_override, before_.currency};
+      const auto text = [](const auto& money) { return money ? money_text(*money) : "none"; };
+      if (previous != body.previous) differ("previous", text(previous), text(body.previous));
+    }
+  }
+
+  std::optional<Finding> finding() const { return finding_; }
+
+ private:
+  template <class Body>
+  void check_hold(const Body& body) {
+    std::optional<Amount> held;
+    if constexpr (std::is_same_v<Body, domain::HoldPlaced>) {
+      held = domain::checked_add(before_.held, body.amount.amount);
+    } else {
+      CHECK(hold_.has_value());
+      same_currency("hold", hold_->amount.currency);
+      held = domain::checked_subtract(before_.held, hold_->amount.amount);
+      std::optional<Amount> ended = body.amount.amount;
+      if constexpr (requires { body.released; }) {
+        ended = domain::checked_add(body.amount.amount, body.released.amount);
+      }
+      if (ended != hold_->amount.amount) {
+        differ("hold", money_text(hold_->amount),
+               ended ? money_text({*ended, body.amount.currency}) : "overflow");
+      }
+    }
+    same("held", held, body.held_after);
+  }
+
+  template <class Body>
+  void check_terms(const Body& body) {
+    const auto limit = domain::effective_limit(before_, catalogue_);
+    if (body.catalogue_version != catalogue_.version) {
+      differ("catalogue", "version " + std::to_string(catalogue_.version),
+             "version " + std::to_string(body.catalogue_version));
+    }
+    same("credit_limit", limit.amount, body.credit_limit);
+    if (body.credit_limit_source != limit.source) {
+      differ("credit_limit_source", std::string(domain::name_of(limit.source)),
+             std::string(domain::name_of(body.credit_limit_source)));
+    }
+  }
+
+  void same(const char* check, std::optional<Amount> expected, const Money& found) {
+    same_currency(check, found.currency);
+    if (expected == found.amount) return;
+    differ(check, expected ? money_text({*expected, before_.currency}) : "a number of 128 bits",
+           money_text(found));
+  }
+  void same_currency(const char* check, domain::Currency found) {
+    if (found == before_.currency) return;
+    differ(check, "an amount in " + std::string(before_.currency.code()),
+           "one in " + std::string(found.code()));
+  }
+  void differ(const char* check, std::string expected, std::string found) {
+    if (!finding_) finding_ = Finding{check, std::move(expected), std::move(found)};
+  }
+
+  const CurrencyBalance& before_;
+  const CurrencyBalance& after_;
+  const domain::Catalogue& catalogue_;
+  std::optional<domain::OpenHold> hold_;
+  std::optional<Finding> finding_;
+};
+
+Finding version_differs(std::uint64_t before, std::uint64_t found) {
+  return {"version", std::to_string(before + 1), std::to_string(found)};
+}
+
+}  // namespace
+
+std::string money_text(const Money& money) {
+  return to_text(money) + " " + std::string(money.currency.code());
+}
+
+std::optional<Finding> check_form(const RecordedEvent& event) {
+  const auto& stream = event.stream;
+  const std::string& tenant = stream.tenant.value();
+  if (tenant.empty() || (tenant + stream.id).find('\0') != std::string::npos) {
+    return Finding{"stream", "names without a NUL and a tenant", "others"};
+  }
+  const bool has_id = stream.kind == StreamKind::kAccount || stream.kind == StreamKind::kPayment;
+  if (has_id == stream.id.empty()) {
+    return Finding{"stream", has_id ? "an id" : "no id", has_id ? "none" : stream.id};
+  }
+  if (!belongs(stream.kind, event.event)) {
+    return Finding{"stream", "an event of a stream of kind " + std::string(name_of(stream.kind)),
+                   std::string(name_of(event.event))};
+  }
+  if (event.rules_version > domain::kPostingRulesVersion) {
+    return Finding{"rules", "at most " + std::to_string(domain::kPostingRulesVersion),
+                   std::to_string(event.rules_version)};
+  }
+  const auto amount = amount_of(event.event);
+  if (amount && !domain::checked_negate(*amount)) {
+    return Finding{"amount", "one that can be negated", "the least number of 128 bits"};
+  }
+  if (event.effective_at > event.recorded_at) {
+    return Finding{"effective_at", "at most " + to_rfc3339(event.recorded_at),
+                   to_rfc3339(event.effective_at)};
+  }
+  return check_postings(event);
+}
+
+std::optional<Finding> check_evolves(const AccountState& state, const RecordedEvent& event) {
+  if (event.version != state.version + 1) return version_differs(state.version, event.version);
+  const bool opens = std::holds_alternative<domain::AccountOpened>(event.event);
+  if (opens != (state.version == 0)) {
+    return Finding{"state", opens ? "an account is opened once" : "an account is opened first",
+                   std::string(name_of(event.event)) + " at version " +
+                       std::to_string(event.version)};
+  }
+  if (const auto* placed = std::get_if<domain::HoldPlaced>(&event.event)) {
+    if (placed->hold.version != event.version) {
+      return Finding{"state", "hold " + std::to_string(event.version),
+                     "hold " + std::to_string(placed->hold.version)};
+    }
+  }
+  bool ends_one = false;
+  if (ended_hold(state, event.event, ends_one) == nullptr && ends_one) {
+    return Finding{"state", "an open hold", std::string(name_of(event.event)) + " of none"};
+  }
+  return std::nullopt;
+}
+
+std::optional<Finding> check_evolves(const domain::TenantState& state, const RecordedEvent& event) {
+  if (event.version != state.version + 1) return version_differs(state.version, event.version);
+  const auto* set = std::get_if<domain::CurrencySet>(&event.event);
+  if (set != nullptr && set->catalogue_version != state.catalogue.version + 1) {
+    return Finding{"catalogue", "version " + std::to_string(state.catalogue.version + 1),
+                   "version " + std::to_string(set->catalogue_version)};
+  }
+  return std::nullopt;
+}
+
+std::optional<Finding> check_and_evolve(AccountState& state, const domain::Catalogue& catalogue,
+                                        const RecordedEvent& event) {
+  const auto currency = currency_of(event.event);
+  if (!currency) {
+    domain::evolve(state, event);
+    return std::nullopt;
+  }
+  bool ends_one = false;
+  const domain::OpenHold* const ended = ended_hold(state, event.event, ends_one);
+  std::optional<domain::OpenHold> hold;
+  if (ended != nullptr) hold = *ended;
+  const CurrencyBalance before = domain::balance_of(state, *currency);
+  domain::evolve(state, event);
+  const CurrencyBalance after = domain::balance_of(state, *currency);
+  NumberCheck check(before, after, catalogue, std::move(hold));
+  std::visit(check, event.event);
+  return check.finding();
+}
+
+}  // namespace daybook::replay

@@ -1,0 +1,186 @@
+#include "replay/ledger_files.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "domain/base/check.h"
+#include "eventstore/files.h"
+#include "eventstore/private_store.h"
+#include "projections/accounts.h"
+#include "projections/balances.h"
+#include "projections/due.h"
+#include "projections/general_ledger.h"
+#include "projections/index_rows.h"
+#include "projections/tables.h"
+
+namespace daybook::replay {
+namespace {
+
+using eventstore::errno_status;
+using eventstore::path_exists;
+using eventstore::RocksKv;
+using eventstore::RocksLog;
+
+constexpr std::size_t kSmallFileBytesMax = std::size_t{1} << 20;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  ~Descriptor() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+std::string parent_of(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
+Status write_and_sync(const std::string& path, const std::string& bytes, unsigned mode) {
+  const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (file.get() < 0) return errno_status("create", path, errno);
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t written = ::write(file.get(), bytes.data() + done, bytes.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return errno_status("write", path, written < 0 ? errno : ENOSPC);
+    done += static_cast<std::size_t>(written);
+  }
+  if (::fsync(file.get()) != 0) return errno_status("sync", path, errno);
+  return {};
+}
+
+}  // namespace
+
+LedgerFiles::LedgerFiles(const std::string& directory)
+    : dir(directory),
+      log(dir + "/log"),
+      watermark(dir + "/log.watermark"),
+      projections(dir + "/proj"),
+      private_store(dir + "/private"),
+      admin_key(dir + "/admin.key"),
+      info(dir + "/ledger.json"),
+      fresh_projections(dir + "/proj.new"),
+      old_projections(dir + "/proj.old") {}
+
+Result<std::unique_ptr<RocksLog>> open_log_for_reading(const std::string& dir,
+                                                       RocksLog::Verify verify) {
+  RocksLog::Options options;
+  options.read_only = true;
+  options.verify = verify;
+  return RocksLog::open(dir, options);
+}
+
+Result<std::unique_ptr<RocksKv>> open_projections(const std::string& dir,
+                                                  const RocksKv::Options& options) {
+  CHECK(options.mode == RocksKv::Mode::kReadWrite && !options.durable);
+  if (Status status = settle_rebuild(dir); !status.ok()) return status;
+  return RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
+}
+
+Result<std::unique_ptr<RocksKv>> open_projections_for_reading(const std::string& dir) {
+  RocksKv::Options options;
+  options.mode = RocksKv::Mode::kReadOnly;
+  return RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
+}
+
+Result<std::unique_ptr<RocksKv>> open_private(const std::string& dir, RocksKv::Mode mode) {
+  std::vector<eventstore::TableSpec> tables;
+  for (const std::string& name : eventstore::PrivateStore::table_names()) {
+    tables.push_back({name, eventstore::TableSpec::Use::kScans});
+  }
+  RocksKv::Options options;
+  options.mode = mode;
+  options.durable = true;
+  options.memtable_bytes = std::size_t{8} << 20;
+  options.block_cache_bytes = std::size_t{8} << 20;
+  return RocksKv::open(LedgerFiles(dir).private_store, tables, options);
+}
+
+std::vector<std::unique_ptr<projections::Projection>> all_projections(
+    const eventstore::KvStore& store) {
+  std::vector<std::unique_ptr<projections::Projection>> all;
+  all.push_back(std::make_unique<projections::IndexKeys>(projections::kKeysTable));
+  all.push_back(std::make_unique<projections::IndexStreams>(projections::kStreamsTable));
+  all.push_back(std::make_unique<projections::IndexStates>(store, projections::kStatesTable));
+  all.push_back(std::make_unique<projections::Balances>(store, projections::kBalancesTable));
+  all.push_back(std::make_unique<projections::Accounts>(store, projections::kAccountsTable));
+  all.push_back(std::make_unique<projections::Due>(store, projections::kDueTable));
+  all.push_back(
+      std::make_unique<projections::GeneralLedger>(store, projections::kGeneralLedgerTable));
+  CHECK(all.size() == projections::kTableCount);
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i]->table() == i);
+  return all;
+}
+
+Status settle_rebuild(const std::string& dir) {
+  const LedgerFiles files(dir);
+  if (!path_exists(files.projections) && path_exists(files.old_projections)) {
+    // Between the two renames: only a finished rebuild gets that far.
+    const std::string& finished = path_exists(files.fresh_projections) ? files.fresh_projections
+                                                                       : files.old_projections;
+    if (Status status = rename_durably(finished, files.projections); !status.ok()) return status;
+  }
+  if (Status status = remove_tree(files.fresh_projections); !status.ok()) return status;
+  return remove_tree(files.old_projections);
+}
+
+Status remove_tree(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  return error ? errno_status("remove", path, error.value()) : Status();
+}
+
+Status rename_durably(const std::string& from, const std::string& to) {
+  if (std::rename(from.c_str(), to.c_str()) != 0) return errno_status("rename", from, errno);
+  return eventstore::sync_directory(parent_of(to));
+}
+
+Status write_file_durably(const std::string& path, const std::string& bytes, unsigned mode) {
+  const std::string fresh = path + ".new";
+  // A leftover would keep its old mode.
+  if (::unlink(fresh.c_str()) != 0 && errno != ENOENT) return errno_status("remove", fresh, errno);
+  if (Status status = write_and_sync(fresh, bytes, mode); !status.ok()) return status;
+  return rename_durably(fresh, path);
+}
+
+Result<std::string> read_small_file(const std::string& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) {
+    if (errno == ENOENT) return not_found(path + ": no such file");
+    return errno_status("open", path, errno);
+  }
+  std::string bytes(kSmallFileBytesMax + 1, '\0');
+  std::size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_status("read", path, errno);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  if (size > kSmallFileBytesMax) return invalid(path + ": larger than 1 MiB");
+  bytes.resize(size);
+  return bytes;
+}
+
+std::string position_text(std::uint32_t generation, std::uint64_t position) {
+  std::string text;
+  if (generation != 0) text = std::to_string(generation) + ".";
+  return text + "0:" + std::to_string(position);
+}
+
+}  // namespace daybook::replay

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "domain/base/result.h"
+#include "eventstore/kv.h"
+#include "eventstore/rocks_kv.h"
+#include "eventstore/rocks_log.h"
+#include "projections/projection.h"
+
+/// Where the parts of a ledger lie in its directory, and how each is opened. The one list of names.
+namespace daybook::replay {
+
+struct LedgerFiles {
+  explicit LedgerFiles(const std::string& dir);
+
+  std::string dir;
+  std::string log;                ///< RocksDB, the log of record (eventstore/rocks_log.h).
+  std::string watermark;          ///< How far it was acknowledged.
+  std::string projections;        ///< RocksDB, read models; may be deleted, a start rebuilds them.
+  std::string private_store;      ///< RocksDB, secrets and values that may name a person.
+  std::string admin_key;          ///< The first key, bare, mode 0600; may be absent.
+  std::string info;               ///< `ledger.json`; may be absent.
+  std::string fresh_projections;  ///< While rebuild() works.
+  std::string old_projections;    ///< While rebuild() swaps.
+};
+
+/// The log for reading, also beside a writer in another process: as of the watermark of now.
+Result<std::unique_ptr<eventstore::RocksLog>> open_log_for_reading(
+    const std::string& dir,
+    eventstore::RocksLog::Verify verify = eventstore::RocksLog::Verify::kTail);
+
+/// Read models. For writing, first finishes or undoes a rebuild that was interrupted.
+/// REQUIRES, for writing: the caller has the log open for writing, which is the ledger's lock.
+Result<std::unique_ptr<eventstore::RocksKv>> open_projections(
+    const std::string& dir, const eventstore::RocksKv::Options& options);
+Result<std::unique_ptr<eventstore::RocksKv>> open_projections_for_reading(const std::string& dir);
+
+/// The store under a PrivateStore: always durable.
+Result<std::unique_ptr<eventstore::RocksKv>> open_private(const std::string& dir,
+                                                          eventstore::RocksKv::Mode mode);
+
+/// Every projection, over `store`, in the order of projections/tables.h: element i has table i.
+std::vector<std::unique_ptr<projections::Projection>> all_projections(
+    const eventstore::KvStore& store);
+
+/// Brings `proj/` into a state that may be opened after a rebuild was interrupted: see rebuild.h.
+/// REQUIRES: the log is open for writing. Repeating it changes nothing.
+Status settle_rebuild(const std::string& dir);
+
+/// Removes a directory with all that is in it; absent is fine. Errors: kIo.
+Status remove_tree(const std::string& path);
+
+/// Renames and makes the name durable. Errors: kIo.
+Status rename_durably(const std::string& from, const std::string& to);
+
+/// Creates or replaces a file: whole and durable, or as it was. Errors: kIo.
+Status write_file_durably(const std::string& path, const std::string& bytes, unsigned mode);
+
+/// A small file, up to 1 MiB. Errors: kNotFound, kInvalid: larger; kIo.
+Result<std::string> read_small_file(const std::string& path);
+
+/// `[<generation>.]<partition>:<position>`, as the API prints it.
+std::string position_text(std::uint32_t generation, std::uint64_t position);
+
+}  // namespace daybook::replay
