@@ -58,11 +58,12 @@ std::optional<std::string> charset_fault(std::string_view text, Charset charset)
       return unless(all_of(text, [](char c) { return is_alphanumeric(c) || is_one_of(c, "_-"); }),
                     "must be of A-Z, a-z, 0-9 and _-");
     case Charset::kTenantId:
-      return unless((text.empty() || text[0] != '-') &&
-                        all_of(text,
-                               [](char c) {
-                                 return (is_alphanumeric(c) && !(c >= 'A' && c <= 'Z')) || c == '-';
-                               }),
+      return unless((text.empty() || text[0] != '-') && all_of(text,
+                                                               [](char c) {
+                                                                 return (c >= 'a' && c <= 'z') ||
+                                                                        (c >= '0' && c <= '9') ||
+                                                                        c == '-';
+                                                               }),
                     "must be of a-z, 0-9 and - and not begin with -");
   }
   return std::nullopt;
@@ -79,6 +80,7 @@ std::string in_quotes_or(const std::vector<std::string_view>& words) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): in the order of the result.
 std::string pointer_into(std::string_view parent, std::string_view name) {
   std::string pointer(parent);
   pointer.push_back('/');

@@ -29,7 +29,7 @@ struct InputError {
   bool operator==(const InputError&) const = default;
 };
 
-/// At most kInputErrorsMax errors; those beyond are counted out.
+/// At most kMax errors; those beyond are dropped.
 class InputErrors {
  public:
   static constexpr std::size_t kMax = 20;
@@ -84,7 +84,7 @@ inline constexpr TextRule kAttributeValueRule{0, 1'024, Charset::kText, true};
 
 inline constexpr std::size_t kAttributesMax = 64;
 /// Names and values of one set of attributes, or of one set of tags.
-inline constexpr std::size_t kAttributesBytesMax = 8 * 1'024;
+inline constexpr std::size_t kAttributesBytesMax = 8'192;
 
 /// What the rule has against the text; nothing if it is as it must be.
 struct TextFault {

@@ -1,7 +1,6 @@
 #include "api/card_rule.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <initializer_list>
 #include <span>

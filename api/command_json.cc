@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kTagsOfOpeningMax = 64;
 constexpr std::size_t kKeyAccountsMax = 1'000;
 /// Of all account ids of a key, so that its event stays below 16 KiB.
-constexpr std::size_t kKeyAccountsBytesMax = 12 * 1'024;
+constexpr std::size_t kKeyAccountsBytesMax = 12'288;
 constexpr TextRule kKeyRule{1, 128, Charset::kProvider};
 
 bool is_lower_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
@@ -191,11 +191,7 @@ class CommandReader {
   }
 
   CommandBody clear_credit_limit() {
-    if (find(input_.query, "currency") == nullptr) {
-      errors_.in_parameter("currency", "is required");
-    }
-    return on_account(
-        domain::ClearCreditLimit{query_currency().value_or(domain::Currency()), reason()});
+    return on_account(domain::ClearCreditLimit{query_currency(), reason()});
   }
 
   CommandBody set_tag() {
@@ -218,7 +214,7 @@ class CommandReader {
     command.minimum_top_up = body_.optional_decimal("minimum_top_up");
     command.status = body_.optional_choice("status", {Status::kActive, Status::kInactive})
                          .value_or(Status::kActive);
-    return on_tenant(std::move(command));
+    return on_tenant(command);
   }
 
   CommandBody create_tenant() {
@@ -297,6 +293,7 @@ class CommandReader {
     CHECK(value != nullptr);
     return *value;
   }
+  // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): name before value, as everywhere.
   void check_parameter(std::string_view name, std::string_view value, const TextRule& rule) {
     if (auto fault = fault_of(value, rule)) errors_.in_parameter(name, std::move(fault->detail));
   }
@@ -319,6 +316,7 @@ class CommandReader {
     return {eventstore::version_in(stream, event_id).value_or(0)};
   }
 
+  // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): name before value, as everywhere.
   std::optional<domain::Currency> parameter_currency(std::string_view name,
                                                      std::string_view value) {
     const auto currency = domain::Currency::parse(value);
@@ -365,9 +363,9 @@ bool is_body_optional(WriteRoute route) {
     case WriteRoute::kRemoveTag:
     case WriteRoute::kRemoveServiceTag:
     case WriteRoute::kErasePrivate:
-    case WriteRoute::kSetCurrency:
     case WriteRoute::kRevokeKey:
       return true;
+    case WriteRoute::kSetCurrency:
     case WriteRoute::kOpenAccount:
     case WriteRoute::kTopUp:
     case WriteRoute::kCharge:

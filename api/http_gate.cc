@@ -241,6 +241,7 @@ class FieldReader {
     return static_cast<std::size_t>(found - kNames.begin());
   }
 
+  // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): one caller, with the names as here.
   Verdict note(std::string_view name, std::string_view value) {
     if (same_token(name, "transfer-encoding")) {
       return Refusal{411, "length-required",

@@ -79,6 +79,7 @@ class BodyStream {
 
   /// Given once before the first next(): `wake` may be called from any thread, at any time, also
   /// after the connection is gone, and leads to another next().
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): an override keeps it.
   virtual void subscribe(std::function<void()> /*wake*/) {}
 
   /// Sent when nothing came for the heartbeat interval. A stream without one is cut when it has

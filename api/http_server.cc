@@ -67,9 +67,9 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls(const HttpServerConfig& con
     return io_error("TLS 1.2 is not available");
   }
   error_code ec;
-  tls->use_certificate_chain_file(config.tls_certificate_file, ec);
+  static_cast<void>(tls->use_certificate_chain_file(config.tls_certificate_file, ec));
   if (ec) return io_error("TLS certificate " + config.tls_certificate_file + ": " + ec.message());
-  tls->use_private_key_file(config.tls_key_file, asio::ssl::context::pem, ec);
+  static_cast<void>(tls->use_private_key_file(config.tls_key_file, asio::ssl::context::pem, ec));
   if (ec) return io_error("TLS key " + config.tls_key_file + ": " + ec.message());
   return tls;
 }
@@ -116,11 +116,12 @@ class Listener : public std::enable_shared_from_this<Listener> {
     const asio::ip::address address = asio::ip::make_address(core_->config.address, ec);
     if (ec) return invalid("listen address " + core_->config.address + ": not an IP address");
     const asio::ip::tcp::endpoint endpoint(address, core_->config.port);
-    acceptor_.open(endpoint.protocol(), ec);
-    if (!ec) acceptor_.set_option(asio::socket_base::reuse_address(true), ec);
-    if (!ec) acceptor_.non_blocking(true, ec);
-    if (!ec) acceptor_.bind(endpoint, ec);
-    if (!ec) acceptor_.listen(kBacklog, ec);
+    // The error arrives in `ec`; the value answered is the same once more.
+    static_cast<void>(acceptor_.open(endpoint.protocol(), ec));
+    if (!ec) static_cast<void>(acceptor_.set_option(asio::socket_base::reuse_address(true), ec));
+    if (!ec) static_cast<void>(acceptor_.non_blocking(true, ec));
+    if (!ec) static_cast<void>(acceptor_.bind(endpoint, ec));
+    if (!ec) static_cast<void>(acceptor_.listen(kBacklog, ec));
     if (ec) {
       return io_error("listen on " + core_->config.address + " port " +
                       std::to_string(core_->config.port) + ": " + ec.message());
@@ -138,7 +139,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   void close() {
     closed_ = true;
     error_code ignored;
-    acceptor_.close(ignored);
+    static_cast<void>(acceptor_.close(ignored));
     pause_.cancel();
   }
 
@@ -268,6 +269,7 @@ struct HttpServer::Impl {
 HttpServer::HttpServer(HttpServerConfig config, HttpHandler& handler)
     : impl_(std::make_unique<Impl>(std::move(config), handler)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): without memory for the end, the end is at once.
 HttpServer::~HttpServer() { stop(std::chrono::milliseconds(0)); }
 
 Result<std::uint16_t> HttpServer::start() {

@@ -14,9 +14,9 @@
 #include "api/http_wire.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): Asio's name
 namespace ssl {
-class context;
+class context;  // NOLINT(readability-identifier-naming): Asio's name
 }
 }  // namespace boost::asio
 

@@ -219,6 +219,7 @@ struct Attempt {
 };
 
 /// `source` is what is parsed, `text` what the client sent; they differ in `replaced` only.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): see the sentence above.
 Attempt attempt(std::string_view source, std::string_view text, const JsonLimits& limits,
                 std::span<const NumberSpan> replaced) {
   constexpr unsigned kFlags =
@@ -270,6 +271,12 @@ void append_plain(std::string& out, const JsonValue& value) {
 }
 
 }  // namespace
+
+JsonValue::JsonValue() = default;
+JsonValue::JsonValue(Content content) : content_(std::move(content)) {}
+JsonValue::JsonValue(JsonValue&& other) noexcept = default;
+JsonValue& JsonValue::operator=(JsonValue&& other) noexcept = default;
+JsonValue::~JsonValue() = default;
 
 const JsonValue* JsonValue::find(std::string_view name) const {
   const Object* members = object();

@@ -13,7 +13,7 @@ namespace daybook::api {
 struct JsonMember;
 
 /// One JSON value. Strings are unescaped, well-formed UTF-8 and hold no NUL. Members keep their
-/// order and have unique names.
+/// order and have unique names. Moved, never copied.
 class JsonValue {
  public:
   struct Null {};
@@ -24,8 +24,14 @@ class JsonValue {
   using Object = std::vector<JsonMember>;
   using Content = std::variant<Null, bool, Number, std::string, Array, Object>;
 
-  JsonValue() = default;
-  explicit JsonValue(Content content) : content_(std::move(content)) {}
+  // Defined where JsonMember is complete.
+  JsonValue();
+  explicit JsonValue(Content content);
+  JsonValue(JsonValue&& other) noexcept;
+  JsonValue& operator=(JsonValue&& other) noexcept;
+  ~JsonValue();
+  JsonValue(const JsonValue&) = delete;
+  JsonValue& operator=(const JsonValue&) = delete;
 
   bool is_null() const { return content_.index() == 0; }
   /// The content if it is of that kind, else null.

@@ -274,7 +274,7 @@ Result<projections::AccountPage> own_accounts(const ReadRequest& request, const 
     auto row = projections::account_of(reading.rows(), projections::kAccountsTable,
                                        request.principal.tenant, id);
     if (!row.ok()) return row.status();
-    if (!*row || !projections::matches(filter, **row)) continue;
+    if (!*row || !projections::matches(**row, filter)) continue;
     if (page.rows.size() == limit) {
       page.next = page.rows.back().first;
       break;
@@ -473,7 +473,7 @@ std::string currency_json(const domain::CurrencyEntry& entry, std::uint64_t cata
       .string("default_credit_limit",
               to_text(Money{entry.default_credit_limit.value_or(Amount{}), entry.currency}))
       .string("status", name_of(entry.status))
-      .number("catalogue_version", catalogue_version);
+      .string("catalogue_version", std::to_string(catalogue_version));
   if (entry.minimum_top_up) {
     row.string("minimum_top_up", to_text(Money{*entry.minimum_top_up, entry.currency}));
   }

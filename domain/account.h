@@ -106,7 +106,7 @@ struct SetCreditLimit {
   std::string reason;
 };
 struct ClearCreditLimit {
-  Currency currency;
+  std::optional<Currency> currency;  ///< Empty: the account's own.
   std::optional<std::string> reason;
 };
 struct SetTag {

@@ -330,10 +330,10 @@ class Decider {
 
   Outcome operator()(const ClearCreditLimit& command) const {
     if (!exists()) return account_not_found();
-    CurrencyBalance after = balance_of(state_, command.currency);
+    CurrencyBalance after = balance_of(state_, command.currency.value_or(state_.currency));
     if (is_closed()) return refused("credit-limit", RefusalReason::kAccountClosed);
     if (!after.limit_override) return unchanged();
-    const Money previous{*after.limit_override, command.currency};
+    const Money previous{*after.limit_override, after.currency};
     after.limit_override.reset();
     const auto available = shown_available(after);
     if (!available) return does_not_fit();

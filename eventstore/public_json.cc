@@ -29,6 +29,11 @@ class DataWriter {
   void write(std::string_view name, const std::optional<T>& value) {
     if (value) write(name, *value);
   }
+  /// An empty list says nothing: it is left out, like an optional value that is not there.
+  template <class T>
+  void write(std::string_view name, const std::vector<T>& values) {
+    if (!values.empty()) object_.raw(name, json_of(values));
+  }
   template <class T>
   void write(std::string_view name, const T& value) {
     object_.raw(name, json_of(value));

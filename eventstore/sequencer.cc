@@ -55,7 +55,9 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
   const auto named = referenced_version(prepared.command);
   if (named) {
     // It exists, but the index had not got there yet; or something newer refers to it.
-    if (lookups.referenced == nullptr && *named <= account->state.version) return false;
+    // Version 0 names no event: looking again would not find it.
+    const bool may_exist = *named != 0 && *named <= account->state.version;
+    if (lookups.referenced == nullptr && may_exist) return false;
     if (account->last_reference > lookups.as_of) return false;
   }
   if (auto duplicate = duplicate_of(prepared)) {

@@ -63,6 +63,8 @@ class RowEvolution {
   Instant recorded_at_;
 };
 
+}  // namespace
+
 bool matches(const AccountRow& row, const AccountFilter& filter) {
   if (filter.status && row.status != *filter.status) return false;
   return std::all_of(filter.tags.begin(), filter.tags.end(), [&](const auto& wanted) {
@@ -71,8 +73,6 @@ bool matches(const AccountRow& row, const AccountFilter& filter) {
     });
   });
 }
-
-}  // namespace
 
 std::string encode_row(const AccountRow& row) {
   std::string bytes;

@@ -70,6 +70,8 @@ struct AccountFilter {
   std::optional<domain::AccountStatus> status;
 };
 
+bool matches(const AccountRow& row, const AccountFilter& filter);
+
 struct AccountPage {
   std::vector<std::pair<AccountId, AccountRow>> rows;
   /// Go on after this id; empty: there is no more. With it, a page may be short or even empty: the

@@ -242,7 +242,9 @@ TEST_F(HttpServerTest, a_client_that_waits_is_told_to_continue_only_if_its_body_
   EXPECT_EQ(large.ask(head("/a", 1001)).status, 413);
   EXPECT_TRUE(large.ends());
   RawClient denied(port);
-  EXPECT_EQ(denied.ask(head("/deny", 5)).status, 401);
+  const RawAnswer refusal = denied.ask(head("/deny", 5));
+  EXPECT_EQ(refusal.status, 401);
+  EXPECT_EQ(refusal.header("Connection"), "close");  // its body may come or not
   EXPECT_TRUE(denied.ends());
 }
 
@@ -290,11 +292,8 @@ TEST_F(HttpServerTest, a_header_that_trickles_in_is_cut_at_its_deadline) {
   start();
   RawClient client(port);
   const Clock::time_point begin = Clock::now();
-  const std::string slow = "GET / HTTP/1.1\r\nHost: a\r\nX: 12345678901234567890";
-  for (const char c : slow) {
-    if (!client.send(std::string(1, c)) || Clock::now() - begin > milliseconds(200)) break;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
+  while (!client.hears(10) && Clock::now() - begin < milliseconds(4'000)) client.send("x");
   const RawAnswer answer = client.read();
   EXPECT_EQ(answer.status, 408);
   EXPECT_EQ(answer.header("Connection"), "close");
@@ -401,7 +400,7 @@ TEST_F(HttpServerTest, a_header_value_cannot_write_headers_of_its_own) {
 TEST_F(HttpServerTest, only_the_first_of_two_answers_counts) {
   start();
   RawClient client(port);
-  EXPECT_EQ(client.get("/twice").status, 200);
+  EXPECT_EQ(client.get("/twice").body, "/twice|");
   EXPECT_EQ(client.get("/marker").body, "/marker|");
 }
 

@@ -81,6 +81,12 @@ class RawClient {
     return true;
   }
 
+  /// Whether something came, or the end, within that time.
+  bool hears(int milliseconds) const {
+    pollfd ready{fd_, POLLIN, 0};
+    return ::poll(&ready, 1, milliseconds) == 1;
+  }
+
   RawAnswer ask(std::string_view bytes) {
     send(bytes);
     return read();
@@ -116,8 +122,8 @@ class RawClient {
     return take(2) == "\r\n";
   }
 
-  /// Whether the server closes without another byte.
-  bool ends() { return buffer_.empty() && !more(); }
+  /// Whether the server closes, within 5 s and without another byte.
+  bool ends() { return buffer_.empty() && hears(kPatienceMs) && !more(); }
 
   bool fill_until(std::string_view mark) {
     while (buffer_.find(mark) == std::string::npos) {
@@ -127,6 +133,8 @@ class RawClient {
   }
 
  private:
+  static constexpr int kPatienceMs = 5'000;
+
   bool read_chunks(std::string& body) {
     std::string data;
     while (read_chunk(data)) {
@@ -144,9 +152,7 @@ class RawClient {
   }
 
   bool more() {
-    constexpr int kPatienceMs = 5'000;
-    pollfd ready{fd_, POLLIN, 0};
-    if (::poll(&ready, 1, kPatienceMs) != 1) return false;
+    if (!hears(kPatienceMs)) return false;
     std::array<char, 65536> bytes{};
     const ssize_t count = ::recv(fd_, bytes.data(), bytes.size(), 0);
     if (count <= 0) return false;

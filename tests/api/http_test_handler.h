@@ -93,7 +93,10 @@ class TestHandler : public HttpHandler {
     if (request.path == "/never") return keep(std::move(respond));
     if (request.path == "/later") return later(std::move(response), std::move(respond));
     if (request.path == "/throw") throw std::runtime_error("request");
-    if (request.path == "/twice") respond(response);
+    if (request.path == "/twice") {
+      respond(response);
+      response.body = "second";
+    }
     if (request.path == "/large") response.body.assign(8U << 20U, 'L');
     if (request.path == "/inject") response.headers.emplace_back("X-A", "b\r\nX-Evil: c");
     if (request.path == "/cached") response.headers.emplace_back("Cache-Control", "max-age=60");
