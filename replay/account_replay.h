@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/account.h"
+#include "domain/base/result.h"
+#include "eventstore/event_log.h"
+#include "projections/balance_view.h"
+
+namespace daybook::replay {
+
+struct ReplayQuery {
+  AccountId account;
+  std::optional<TenantId> tenant;                ///< Empty: the one that has such an account.
+  std::optional<Instant> as_of;                  ///< What was recorded by then, inclusive.
+  std::optional<std::uint64_t> as_of_position;   ///< Inclusive. REQUIRES: not both.
+};
+
+/// An account folded from the log alone.
+struct AccountReplay {
+  TenantId tenant;
+  AccountId account;
+  domain::AccountState state;
+  std::vector<projections::BalanceView> balances;  ///< As GET balance, by the terms of the point.
+  std::uint32_t generation = 0;
+  /// What it speaks for: the log's last event now; for the past, the account's last event by then.
+  std::uint64_t position = 0;
+};
+
+/// Reads the log of `dir` from its first entry, also beside a server; opens no table.
+/// Memory: one entry, the account, and the terms of the tenants. Thread rule: any thread.
+/// Errors: kNotFound: no such ledger or account, or "not yet": there is one, and later than the
+/// point; kConflict: several tenants have such an account and none was named; kInvalid: a position
+/// that the log does not have, or a sum that does not fit; kCorrupt; kIo.
+Result<AccountReplay> replay_account(const std::string& dir, const ReplayQuery& query);
+/// The same of an open log.
+Result<AccountReplay> replay_account(const eventstore::EventLog& log, const ReplayQuery& query);
+
+/// `{"account":…,"balances":[… as in GET balance …],"position":…,"tags":{…},"version":…}`; tags and
+/// services as in GET account, without private parts.
+std::string to_json(const AccountReplay& replay);
+std::string to_text(const AccountReplay& replay);
+
+}  // namespace daybook::replay

@@ -1,0 +1,353 @@
+#include "replay/backup.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "eventstore/decoded_entry.h"
+#include "eventstore/files.h"
+#include "eventstore/json_text.h"
+#include "eventstore/private_store.h"
+#include "eventstore/rocks_log_copy.h"
+#include "eventstore/system_ports.h"
+#include "replay/file_list.h"
+#include "replay/ledger_files.h"
+
+namespace daybook::replay {
+namespace {
+
+using eventstore::errno_status;
+using eventstore::path_exists;
+using eventstore::PrivateStore;
+using eventstore::RocksKv;
+using eventstore::RocksLog;
+
+constexpr int kPrivateCopiesMax = 3;
+constexpr std::size_t kPrivateBatchRows = 1'000;
+constexpr const char* kManifest = "backup.json";
+constexpr const char* kList = "files.sha256";
+constexpr const char* kFormat = "1";
+
+std::string without_slashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+struct PrivateCounts {
+  std::uint64_t secrets = 0;
+  std::uint64_t values = 0;
+};
+
+Result<std::uint64_t> copy_table(const eventstore::KvReader& from, eventstore::KvStore& to,
+                                 eventstore::Table table) {
+  std::uint64_t rows = 0;
+  eventstore::KvBatch batch;
+  const auto cursor = from.scan(table, "", "");
+  for (; cursor->valid(); cursor->next()) {
+    batch.put(table, std::string(cursor->key()), std::string(cursor->value()));
+    ++rows;
+    if (rows % kPrivateBatchRows != 0) continue;
+    if (Status status = to.write(batch); !status.ok()) return status;
+    batch.clear();
+  }
+  if (Status status = cursor->status(); !status.ok()) return status;
+  if (!batch.empty()) {
+    if (Status status = to.write(batch); !status.ok()) return status;
+  }
+  return rows;
+}
+
+/// What the private store of `dir` holds now; nothing, if there is none.
+Result<PrivateCounts> copy_private(const std::string& dir, const std::string& out) {
+  auto from = open_private(dir, RocksKv::Mode::kReadOnly);
+  if (!from.ok()) {
+    if (from.status().code() == StatusCode::kNotFound) return PrivateCounts{};
+    return from.status();
+  }
+  // Each try begins from nothing: what was erased meanwhile must not stay in the copy.
+  if (Status status = remove_tree(LedgerFiles(out).private_store); !status.ok()) return status;
+  auto to = open_private(out, RocksKv::Mode::kReadWrite);
+  if (!to.ok()) return to.status();
+  const auto reader = (*from)->snapshot();
+  auto secrets = copy_table(*reader, **to, PrivateStore::kSecrets);
+  if (!secrets.ok()) return secrets.status();
+  auto values = copy_table(*reader, **to, PrivateStore::kValues);
+  if (!values.ok()) return values.status();
+  return PrivateCounts{*secrets, *values};
+}
+
+/// How many values the log of `out` names that are neither in its private store nor erased by it.
+Result<std::uint64_t> missing_values(const std::string& out) {
+  auto log = open_log_for_reading(out);
+  if (!log.ok()) return log.status();
+  auto kv = open_private(out, RocksKv::Mode::kReadOnly);
+  if (!kv.ok() && kv.status().code() != StatusCode::kNotFound) return kv.status();
+  const eventstore::SystemRandom random;
+  std::map<domain::StreamId, std::set<std::string>> missing;
+  auto cursor = (*log)->read(0);
+  if (!cursor.ok()) return cursor.status();
+  for (;;) {
+    auto entry = (*cursor)->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry) break;
+    auto decoded = eventstore::decode_events(std::move(**entry));
+    if (!decoded.ok()) return decoded.status();
+    for (const auto& event : decoded->events) {
+      if (std::holds_alternative<domain::PrivateDataErased>(event.event)) {
+        missing.erase(event.stream);
+      }
+      const auto* tag = std::get_if<domain::TagSet>(&event.event);
+      if (tag == nullptr || !tag->extra) continue;
+      std::optional<std::string> value;
+      if (kv.ok()) {
+        auto found = PrivateStore(**kv, random)
+                         .get(event.stream.tenant, AccountId(event.stream.id), *tag->extra);
+        if (!found.ok()) return found.status();
+        value = std::move(*found);
+      }
+      if (!value) missing[event.stream].insert(tag->extra->reference);
+    }
+  }
+  std::uint64_t count = 0;
+  for (const auto& [stream, references] : missing) count += references.size();
+  return count;
+}
+
+/// Copies a small file if it is there and may be read.
+Status copy_if_readable(const std::string& from, const std::string& to) {
+  const auto bytes = read_small_file(from);
+  if (!bytes.ok()) return {};
+  return write_file_durably(to, *bytes, 0600);
+}
+
+/// RocksDB's own logs say nothing about the ledger, and paths of this machine.
+Status remove_info_logs(const std::string& store) {
+  std::error_code error;
+  std::vector<std::filesystem::path> logs;
+  for (const auto& item : std::filesystem::directory_iterator(store, error)) {
+    if (item.path().filename().string().rfind("LOG", 0) == 0) logs.push_back(item.path());
+  }
+  for (const auto& path : logs) {
+    if (!error) std::filesystem::remove(path, error);
+  }
+  return error ? errno_status("remove logs of", store, error.value()) : Status();
+}
+
+Status copy_values(const std::string& dir, const std::string& out, BackupReport& report) {
+  for (int attempt = 1; attempt <= kPrivateCopiesMax; ++attempt) {
+    auto counts = copy_private(dir, out);
+    if (!counts.ok()) return counts.status();
+    auto missing = missing_values(out);
+    if (!missing.ok()) return missing.status();
+    report.secrets = counts->secrets;
+    report.private_values = counts->values;
+    report.missing_values = *missing;
+    // A read-only view of a living store may miss rows in passing; what was erased stays away.
+    if (*missing == 0) break;
+  }
+  return {};
+}
+
+eventstore::JsonObject json_of(const BackupReport& report) {
+  return eventstore::JsonObject()
+      .string("format", kFormat)
+      .string("created_at", to_rfc3339(report.created_at))
+      .string("ledger", report.ledger_id)
+      .number("generation", report.head.generation)
+      .number("entries", report.head.entry_count)
+      .number("events", report.head.next_position)
+      .string("chain", eventstore::to_hex(report.head.chain))
+      .number("secrets", report.secrets)
+      .number("private_values", report.private_values)
+      .number("missing_values", report.missing_values);
+}
+
+Status fill(const std::string& dir, const std::string& out, BackupReport& report) {
+  {
+    auto log = open_log_for_reading(dir);
+    if (!log.ok()) return log.status();
+    report.ledger_id = (*log)->ledger_id();
+    auto head = eventstore::copy_log(**log, report.ledger_id, out);
+    if (!head.ok()) return head.status();
+    report.head = *head;
+  }
+  if (Status status = copy_values(dir, out, report); !status.ok()) return status;
+  const LedgerFiles from(dir);
+  const LedgerFiles to(out);
+  for (const std::string& store : {to.log, to.private_store}) {
+    if (!path_exists(store)) continue;
+    if (Status status = remove_info_logs(store); !status.ok()) return status;
+  }
+  if (Status status = copy_if_readable(from.admin_key, to.admin_key); !status.ok()) return status;
+  if (Status status = copy_if_readable(from.info, to.info); !status.ok()) return status;
+  auto files = digest_files(out);
+  if (!files.ok()) return files.status();
+  const std::string list = to_text(*files);
+  Status status = write_file_durably(out + "/" + kList, list, 0600);
+  if (!status.ok()) return status;
+  const std::string digest = eventstore::to_hex(eventstore::sha256({list}));
+  return write_file_durably(out + "/" + kManifest,
+                            json_of(report).string("files_sha256", digest).text() + "\n", 0600);
+}
+
+/// The text of a member in what json_of wrote, which has no escapes where this is used.
+std::optional<std::string> member(const std::string& json, const std::string& name) {
+  const std::string opening = "\"" + name + "\":\"";
+  const std::size_t at = json.find(opening);
+  if (at == std::string::npos) return std::nullopt;
+  const std::size_t from = at + opening.size();
+  const std::size_t to = json.find('"', from);
+  if (to == std::string::npos) return std::nullopt;
+  return json.substr(from, to - from);
+}
+
+/// Every file of the backup is there as it was written, and no other.
+Result<std::string> check_files(const std::string& out) {
+  auto manifest = read_small_file(out + "/" + kManifest);
+  if (!manifest.ok()) {
+    if (manifest.status().code() != StatusCode::kNotFound) return manifest.status();
+    return not_found(out + ": not a finished backup: it has no " + kManifest);
+  }
+  if (member(*manifest, "format") != kFormat) {
+    return corrupt(out + "/" + kManifest + ": expected format " + kFormat + ", found " +
+                   member(*manifest, "format").value_or("none"));
+  }
+  const auto list = read_small_file(out + "/" + kList);
+  if (!list.ok()) return corrupt(list.status().message());
+  const std::string digest = eventstore::to_hex(eventstore::sha256({*list}));
+  if (member(*manifest, "files_sha256") != digest) {
+    return corrupt(out + "/" + kList + ": expected SHA-256 " +
+                   member(*manifest, "files_sha256").value_or("none") + ", found " + digest);
+  }
+  auto found = digest_files(out);
+  if (!found.ok()) return found.status();
+  found->erase(kManifest);
+  found->erase(kList);
+  if (Status status = compare_files(*list, *found); !status.ok()) {
+    return corrupt(out + "/" + status.message());
+  }
+  return std::move(*manifest);
+}
+
+Status check_backup(const std::string& out, const Progress& progress) {
+  const auto manifest = check_files(out);
+  if (!manifest.ok()) return manifest.status();
+  const auto report = verify(out, {}, progress);
+  if (!report.ok()) return report.status();
+  if (!report->ok()) return corrupt(out + ": " + to_text(*report->difference));
+  const std::string chain = eventstore::to_hex(report->head.chain);
+  if (member(*manifest, "chain") != chain) {
+    return corrupt(out + "/" + kManifest + ": expected chain " +
+                   member(*manifest, "chain").value_or("none") + ", found " + chain);
+  }
+  return {};
+}
+
+Status check_target(const std::string& dir) {
+  if (!path_exists(dir)) return {};
+  std::error_code error;
+  const bool is_empty = std::filesystem::is_directory(dir, error) &&
+                        std::filesystem::is_empty(dir, error);
+  if (error) return errno_status("look into", dir, error.value());
+  return is_empty ? Status() : conflict(dir + ": is not an empty directory");
+}
+
+Result<eventstore::LogHead> raise_generation(const std::string& dir, const Clock& clock) {
+  auto log = RocksLog::open(dir, {});
+  if (!log.ok()) return log.status();
+  const eventstore::LogHead head = (*log)->head();
+  eventstore::Entry entry;
+  entry.kind = eventstore::EntryKind::kGeneration;
+  entry.generation = head.generation + 1;
+  entry.entry_no = head.entry_count;
+  entry.base_position = head.next_position;
+  entry.first_recorded_at = std::max(clock.now(), head.last_recorded_at);
+  entry.last_recorded_at = entry.first_recorded_at;
+  entry.prev_chain = head.chain;
+  if ((*log)->append(entry) != eventstore::AppendOutcome::kCommitted) return (*log)->failure();
+  return (*log)->head();
+}
+
+Result<RestoreReport> fill_restored(const std::string& out, const std::string& dir,
+                                    const Clock& clock) {
+  RestoreReport report;
+  {
+    auto log = open_log_for_reading(out);
+    if (!log.ok()) return log.status();
+    report.ledger_id = (*log)->ledger_id();
+    auto head = eventstore::copy_log(**log, report.ledger_id, dir);
+    if (!head.ok()) return head.status();
+  }
+  auto counts = copy_private(out, dir);
+  if (!counts.ok()) return counts.status();
+  const LedgerFiles from(out);
+  const LedgerFiles to(dir);
+  if (Status status = copy_if_readable(from.admin_key, to.admin_key); !status.ok()) return status;
+  if (Status status = copy_if_readable(from.info, to.info); !status.ok()) return status;
+  auto head = raise_generation(dir, clock);
+  if (!head.ok()) return head.status();
+  report.head = *head;
+  if (Status status = eventstore::sync_directory(dir); !status.ok()) return status;
+  return report;
+}
+
+}  // namespace
+
+Result<BackupReport> backup(const std::string& dir, const std::string& target,
+                            const Clock& clock) {
+  const std::string out = without_slashes(target);
+  if (!path_exists(LedgerFiles(dir).log)) return not_found(dir + ": no ledger there");
+  if (::mkdir(out.c_str(), 0700) != 0) {
+    if (errno == EEXIST) return conflict(out + ": exists; a backup never writes over anything");
+    return errno_status("create directory", out, errno);
+  }
+  BackupReport report;
+  report.created_at = clock.now();
+  if (Status status = fill(without_slashes(dir), out, report); !status.ok()) {
+    static_cast<void>(remove_tree(out));  // Without backup.json nobody takes it for a backup.
+    return status;
+  }
+  const std::string parent = std::filesystem::path(out).parent_path().string();
+  Status named = eventstore::sync_directory(parent.empty() ? "." : parent);
+  if (!named.ok()) return named;
+  return report;
+}
+
+Result<RestoreReport> restore(const std::string& source, const std::string& target,
+                              const Clock& clock, const Progress& progress) {
+  const std::string out = without_slashes(source);
+  const std::string dir = without_slashes(target);
+  if (Status status = check_target(dir); !status.ok()) return status;
+  if (Status status = check_backup(out, progress); !status.ok()) return status;
+  const std::string staging = dir + ".restoring";
+  if (Status status = remove_tree(staging); !status.ok()) return status;
+  if (::mkdir(staging.c_str(), 0700) != 0) return errno_status("create directory", staging, errno);
+  auto report = fill_restored(out, staging, clock);
+  // A rename takes the place of an empty directory, and of nothing else.
+  const Status done = report.ok() ? rename_durably(staging, dir) : report.status();
+  if (done.ok()) return report;
+  static_cast<void>(remove_tree(staging));  // The next restore would, too.
+  return done;
+}
+
+std::string to_json(const BackupReport& report) { return json_of(report).text(); }
+
+std::string to_json(const RestoreReport& report) {
+  return eventstore::JsonObject()
+      .string("ledger", report.ledger_id)
+      .number("generation", report.head.generation)
+      .number("entries", report.head.entry_count)
+      .number("events", report.head.next_position)
+      .string("chain", eventstore::to_hex(report.head.chain))
+      .text();
+}
+
+}  // namespace daybook::replay

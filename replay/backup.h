@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "domain/base/clock.h"
+#include "domain/base/result.h"
+#include "eventstore/event_log.h"
+#include "replay/verify.h"
+
+namespace daybook::replay {
+
+struct BackupReport {
+  std::string ledger_id;
+  eventstore::LogHead head;  ///< Everything before it is in the backup, nothing after.
+  std::uint64_t secrets = 0;
+  std::uint64_t private_values = 0;
+  /// Named by the copied log, neither there nor erased by it: erased since, or of a tag that was
+  /// replaced.
+  std::uint64_t missing_values = 0;
+  Instant created_at;
+};
+
+/// Copies the ledger in `dir`, which may be being served by another process, to a new directory
+/// `out`: every entry up to the watermark of now, checked and written anew; then, so that nothing
+/// the copied log names can be missing, the private store; the admin key, if it is readable (mode
+/// 0600); `files.sha256`, a list for sha256sum -c; and last `backup.json`. Read models are not
+/// copied: a start rebuilds them.
+///
+/// The secrets of the ledger are in it: keep it as you keep the ledger.
+/// Errors: kConflict: `out` exists; kNotFound: no ledger; kCorrupt: the log is not one chain; kIo.
+/// On an error what was made of `out` is removed. Crash: `out` without `backup.json` is no backup
+/// and may be deleted. Thread rule: any thread.
+Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock);
+
+struct RestoreReport {
+  std::string ledger_id;
+  eventstore::LogHead head;  ///< Of the new ledger, with the raised generation.
+};
+
+/// Makes a ledger of a backup in `dir`, which must be absent or empty. Everything is verified
+/// before: each file against the list, then the whole ledger (replay/verify.h). The log goes on
+/// with an entry of kind kGeneration and the next generation, so that no position handed out by the
+/// original after the backup was made is mistaken for one of the new ledger. Read models are built
+/// at the first start.
+///
+/// Errors: kConflict: `dir` is not empty; kNotFound: no finished backup at `out`; kCorrupt naming
+/// the difference; kIo. Crash: all happens in `dir`.restoring, which becomes `dir` in one rename;
+/// the next restore removes a leftover. Thread rule: any thread.
+Result<RestoreReport> restore(const std::string& out, const std::string& dir, const Clock& clock,
+                              const Progress& progress = {});
+
+/// The content of `backup.json`, without the list's digest.
+std::string to_json(const BackupReport& report);
+std::string to_json(const RestoreReport& report);
+
+}  // namespace daybook::replay

@@ -1,0 +1,108 @@
+#include "domain/base/utf8.h"
+#include "eventstore/json_text.h"
+#include "replay/ledger_files.h"
+#include "replay/verify.h"
+
+namespace daybook::replay {
+namespace {
+
+using eventstore::JsonObject;
+
+/// What was found may be any bytes, and JSON may not.
+std::string json_safe(const std::string& text) {
+  return is_utf8(text) ? text : "bytes " + eventstore::to_hex(text);
+}
+
+std::string difference_json(const Difference& difference) {
+  return JsonObject()
+      .string("check", difference.check)
+      .string("where", json_safe(difference.where))
+      .string("expected", json_safe(difference.expected))
+      .string("found", json_safe(difference.found))
+      .text();
+}
+
+std::string tables_json(const VerifyReport& report) {
+  std::vector<std::string> tables;
+  for (const VerifiedTable& table : report.tables) {
+    JsonObject json;
+    json.string("name", table.name)
+        .string("before_position", position_text(report.head.generation, table.position))
+        .number("rows", table.rows)
+        .boolean("compared", table.skipped.empty());
+    if (!table.skipped.empty()) json.string("skipped", table.skipped);
+    tables.push_back(json.text());
+  }
+  return eventstore::json_array(tables);
+}
+
+std::string postings_json(const VerifyReport& report) {
+  std::vector<std::string> rows;
+  for (const auto& total : report.postings) {
+    const int decimals = total.currency.exponent();
+    rows.push_back(JsonObject()
+                       .string("currency", total.currency.code())
+                       .string("debits", to_text(total.sums.debits, decimals))
+                       .string("credits", to_text(total.sums.credits, decimals))
+                       .text());
+  }
+  return eventstore::json_array(rows);
+}
+
+}  // namespace
+
+std::string to_text(const Difference& difference) {
+  return difference.check + " at " + difference.where + ": expected " + difference.expected +
+         ", found " + difference.found;
+}
+
+std::string to_text(const VerifyReport& report) {
+  const eventstore::LogHead& head = report.head;
+  std::string text = "ledger " + report.ledger_id + ", generation " +
+                     std::to_string(head.generation) + "\n";
+  text += "log: " + std::to_string(head.next_position) + " events in " +
+          std::to_string(head.entry_count) + " entries, chain " + eventstore::to_hex(head.chain) +
+          "\n";
+  text += "read: " + std::to_string(report.events) + " events of " +
+          std::to_string(report.streams) + " streams, " + std::to_string(report.private_values) +
+          " private values\n";
+  for (const auto& total : report.postings) {
+    const int decimals = total.currency.exponent();
+    text += "postings " + std::string(total.currency.code()) + ": debits " +
+            to_text(total.sums.debits, decimals) + ", credits " +
+            to_text(total.sums.credits, decimals) + "\n";
+  }
+  for (const VerifiedTable& table : report.tables) {
+    text += "projection " + table.name + ": ";
+    text += table.skipped.empty() ? std::to_string(table.rows) + " rows before position " +
+                                        std::to_string(table.position)
+                                  : "not compared, " + table.skipped;
+    text += "\n";
+  }
+  return text + (report.ok() ? "ok" : "DIFFERS: " + to_text(*report.difference)) + "\n";
+}
+
+std::string to_json(const VerifyReport& report) {
+  const eventstore::LogHead& head = report.head;
+  return JsonObject()
+      .boolean("ok", report.ok())
+      .string("ledger", report.ledger_id)
+      .raw("head", JsonObject()
+                       .number("generation", head.generation)
+                       .number("entries", head.entry_count)
+                       .number("events", head.next_position)
+                       .string("chain", eventstore::to_hex(head.chain))
+                       .string("recorded_at", to_rfc3339(head.last_recorded_at))
+                       .text())
+      .number("entries", report.entries)
+      .number("events", report.events)
+      .number("streams", report.streams)
+      .number("private_values", report.private_values)
+      .raw("postings", postings_json(report))
+      .raw("projections", tables_json(report))
+      .raw("difference", report.ok() ? "null" : difference_json(*report.difference))
+      .number("attempts", static_cast<std::uint64_t>(report.attempts))
+      .text();
+}
+
+}  // namespace daybook::replay
