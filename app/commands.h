@@ -21,6 +21,8 @@ void add_demo(CLI::App& app, Command& chosen);
 void add_keys(CLI::App& app, Command& chosen);
 void add_import(CLI::App& app, Command& chosen);
 void add_bench(CLI::App& app, Command& chosen);
+/// verify, replay, rebuild, inspect, backup and restore: work on a directory, need no server.
+void add_offline_verbs(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 
 /// The settings as flags of a command; what was given ends up in `flags` and `config_file`, which

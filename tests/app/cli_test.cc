@@ -51,7 +51,8 @@ TEST(CliTest, version_is_data_on_stdout) {
 TEST(CliTest, help_succeeds_and_names_every_verb) {
   const Ended ended = run({"--help"});
   EXPECT_EQ(ended.status, kExitOk);
-  for (const char* verb : {"serve", "demo", "keys", "import", "bench", "version"}) {
+  for (const char* verb : {"serve", "demo", "keys", "import", "verify", "replay", "rebuild",
+                           "inspect", "backup", "restore", "bench", "version"}) {
     EXPECT_THAT(ended.out, HasSubstr(verb));
   }
 }
@@ -71,6 +72,15 @@ TEST(CliTest, wrong_usage_is_2_with_nothing_on_stdout) {
            {"import", "focus", "f.csv", "--data", "d", "--url", "u"},
            {"import", "focus", "f.csv", "--url", "http://h"},
            {"keys", "create", "--url", "u", "--key-file", "f", "--role", "king"},
+           {"replay"},
+           {"replay", "--data", "d"},
+           {"replay", "--data", "d", "--account", "a", "--as-of", "soon"},
+           {"replay", "--data", "d", "--account", "a", "--as-of", "9999-01-01T00:00:00Z"},
+           {"replay", "--data", "d", "--account", "a", "--as-of-position", "17"},
+           {"verify", "--data"},
+           {"inspect", "--data", "d", "--position", "x"},
+           {"backup", "--data", "d"},
+           {"restore", "--data", "d"},
            {"bench", "--batch", "0"}}) {
     const Ended ended = run(arguments);
     EXPECT_EQ(ended.status, kExitUsage) << testing::PrintToString(arguments);
