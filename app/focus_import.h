@@ -69,9 +69,10 @@ class FocusImport {
     std::uint64_t rows = 0;  ///< That are right.
     std::uint64_t wrong = 0;
     std::uint64_t imported = 0;
-    std::uint64_t present = 0;  ///< There before.
-    std::uint64_t refused = 0;  ///< By the ledger.
-    std::uint64_t opened = 0;   ///< Accounts.
+    std::uint64_t present = 0;   ///< There before.
+    std::uint64_t refused = 0;   ///< By the ledger.
+    std::uint64_t opened = 0;    ///< Accounts.
+    std::uint64_t withheld = 0;  ///< Values that look like card numbers.
   };
 
   Status book_window(ImportTarget& target, StopSignal& stop);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/card_rule.h"
 #include "api/json_reader.h"
 #include "domain/base/check.h"
 #include "eventstore/json_text.h"
@@ -23,9 +24,11 @@ std::string json_money(domain::Amount amount, domain::Currency currency) {
       .text();
 }
 
+bool is_kept(std::string_view text) { return !api::looks_like_card_number(text); }
+
 std::string attribute_of(const api::FocusRow& row, std::string_view name) {
   for (const auto& attribute : row.attributes) {
-    if (attribute.name == name) return attribute.value;
+    if (attribute.name == name && is_kept(attribute.value)) return attribute.value;
   }
   return {};
 }
@@ -34,8 +37,11 @@ std::string attribute_of(const api::FocusRow& row, std::string_view name) {
 /// cannot name a service of the account.
 std::string json_attributes(const api::FocusRow& row) {
   JsonObject attributes;
-  for (const auto& attribute : row.attributes) attributes.string(attribute.name, attribute.value);
-  if (!row.service_name.empty()) attributes.string(kServiceName, row.service_name);
+  for (const auto& attribute : row.attributes) {
+    if (is_kept(attribute.value)) attributes.string(attribute.name, attribute.value);
+  }
+  if (!row.service_name.empty() && is_kept(row.service_name))
+    attributes.string(kServiceName, row.service_name);
   return attributes.text();
 }
 
@@ -44,7 +50,7 @@ std::string reason_of(const api::FocusRow& row) {
   std::string reason = attribute_of(row, "ChargeClass");
   if (reason.empty()) reason = attribute_of(row, "ChargeCategory");
   if (reason.empty()) reason = "Credit";
-  if (!row.description.empty()) reason += ": " + row.description;
+  if (!row.description.empty() && is_kept(row.description)) reason += ": " + row.description;
   return reason;
 }
 
@@ -62,6 +68,16 @@ std::string column_of(const std::string& pointer) {
 }
 
 }  // namespace
+
+std::vector<std::string> withheld_columns(const api::FocusRow& row) {
+  std::vector<std::string> columns;
+  if (!is_kept(row.description)) columns.emplace_back(kDescription);
+  if (!is_kept(row.service_name)) columns.emplace_back(kServiceName);
+  for (const auto& attribute : row.attributes) {
+    if (!is_kept(attribute.value)) columns.push_back(attribute.name);
+  }
+  return columns;
+}
 
 ImportItem item_of(const api::FocusRow& row) {
   ImportItem item;
@@ -84,7 +100,9 @@ ImportItem item_of(const api::FocusRow& row) {
     } else {
       body.raw("amount", json_money(row.cost, row.currency)).string("enforce", "record");
     }
-    if (!row.description.empty()) body.string("description", row.description);
+    if (!row.description.empty() && is_kept(row.description)) {
+      body.string("description", row.description);
+    }
   }
   item.path = "/v1/accounts/" + row.account_id + "/" + std::string(noun);
   item.body = body.text();

@@ -101,23 +101,33 @@ TEST(FocusItemsTest, what_the_ledger_would_refuse_is_an_error_of_its_column) {
   api::FocusRow row = row_of("1");
   EXPECT_FALSE(objection_to(row, item_of(row), now).has_value());
 
-  row.description = "paid by 4111 1111 1111 1111";
+  row.service_name = std::string(1'100, 'x');
   auto error = objection_to(row, item_of(row), now);
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->line, 7U);
-  EXPECT_EQ(error->column, "ChargeDescription");
-
-  row = row_of("1");
-  row.attributes.push_back({"ResourceId", "4111111111111111"});
-  error = objection_to(row, item_of(row), now);
-  ASSERT_TRUE(error.has_value());
-  EXPECT_EQ(error->column, "ResourceId");
+  EXPECT_EQ(error->column, "ServiceName");
 
   row = row_of("1");
   error = objection_to(row, item_of(row), Instant{row.charge_period_start.micros - 1});
   ASSERT_TRUE(error.has_value());
   EXPECT_EQ(error->column, "ChargePeriodStart");
   EXPECT_FALSE(objection_to(row, item_of(row), row.charge_period_start).has_value());
+}
+
+TEST(FocusItemsTest, what_looks_like_a_card_number_is_left_out_and_the_money_is_booked) {
+  const Instant now = *parse_rfc3339("2024-10-01T00:00:00Z");
+  for (const std::string cost : {"1.25", "-1.25", "0"}) {
+    api::FocusRow row = row_of(cost);
+    EXPECT_TRUE(withheld_columns(row).empty());
+    row.description = "paid by 4111 1111 1111 1111";
+    row.attributes.push_back({"ResourceId", "vol-4111111111111111"});
+    const std::vector<std::string> expected = {"ChargeDescription", "ResourceId"};
+    EXPECT_EQ(withheld_columns(row), expected);
+    const ImportItem item = item_of(row);
+    EXPECT_FALSE(objection_to(row, item, now).has_value());
+    EXPECT_EQ(item.body.find("1111"), std::string::npos);
+    EXPECT_NE(item.body.find("tag.env"), std::string::npos);
+  }
 }
 
 }  // namespace
