@@ -16,15 +16,15 @@ struct Config {
   std::size_t queue_commands_max = 65'536;
   std::uint64_t index_lag_events_max = 500'000;
   std::size_t resident_streams_max = 200'000;
-  std::uint32_t refusals_burst = 200;       ///< Per account.
-  std::uint32_t refusals_per_second = 20;   ///< Likewise.
+  std::uint32_t refusals_burst = 200;      ///< Per account.
+  std::uint32_t refusals_per_second = 20;  ///< Likewise.
   std::size_t reader_threads = 2;
   std::size_t reader_queue_max = 4'096;
   std::int64_t read_wait_ms = 5'000;
   std::size_t connections_max = 10'000;
   std::uint64_t disk_reserve_bytes = std::uint64_t{256} << 20;  ///< Below it commands get 507.
-  std::int64_t drain_ms = 5'000;             ///< For running requests when the node stops.
-  std::int64_t settle_interval_ms = 500;     ///< Between two looks at what is due.
+  std::int64_t drain_ms = 5'000;          ///< For running requests when the node stops.
+  std::int64_t settle_interval_ms = 500;  ///< Between two looks at what is due.
 };
 
 }  // namespace daybook::app

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api/command_service.h"
+#include "api/fingerprint.h"
 #include "api/http_server.h"
 #include "api/metrics.h"
 #include "api/service.h"
@@ -387,6 +388,10 @@ void Node::on_failure(std::function<void()> callback) {
 
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {
   parts_->ledger->submit(std::move(command), std::move(complete));
+}
+
+std::uint64_t Node::fingerprint(const api::RequestIdentity& request) const {
+  return api::request_fingerprint(parts_->fingerprint_secret, request);
 }
 
 Status Node::catch_up() {

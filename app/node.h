@@ -6,6 +6,7 @@
 #include <string>
 
 #include "api/api_key.h"
+#include "api/fingerprint.h"
 #include "app/config.h"
 #include "domain/base/result.h"
 #include "eventstore/command.h"
@@ -19,8 +20,8 @@ namespace daybook::app {
 /// The tenant that a new ledger begins with.
 inline constexpr const char* kFirstTenant = "main";
 
-/// A ledger on one machine: log, projections, write side and, if wanted, the HTTP edge, wired in the
-/// order in which a fact flows. The one place where the parts meet.
+/// A ledger on one machine: log, projections, write side and, if wanted, the HTTP edge, wired in
+/// the order in which a fact flows. The one place where the parts meet.
 ///
 /// Thread rule: open, serve and stop by one thread; submit by any.
 /// Crash: as EventLog. One process has a data directory at a time.
@@ -50,6 +51,9 @@ class Node {
 
   /// A command from within the process (import, demo, bench). See eventstore::Ledger::submit.
   void submit(eventstore::Command command, eventstore::Completion complete);
+
+  /// What an idempotency key of that request stands for in this ledger.
+  std::uint64_t fingerprint(const api::RequestIdentity& request) const;
 
   /// Waits until the read models have everything committed.
   Status catch_up();

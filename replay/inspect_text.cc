@@ -92,7 +92,7 @@ std::string to_json(const EventView& view) {
   return JsonObject()
       .string("position", position_text(view.generation, view.position))
       .number("entry", view.entry_no)
-      .string("hash", to_hex(eventstore::leaf_hash(json)))
+      .string("hash", to_hex(eventstore::public_hash(json)))
       .raw("event", json)
       .string("stored", to_hex(view.bytes))
       .text();

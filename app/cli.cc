@@ -1,0 +1,102 @@
+#include "app/cli.h"
+
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "app/commands.h"
+#include "app/version.h"
+#include "domain/base/check.h"
+
+namespace daybook::app {
+
+int exit_code_of(StatusCode code) {
+  switch (code) {
+    case StatusCode::kOk:
+      return kExitOk;
+    case StatusCode::kInvalid:
+    case StatusCode::kIo:
+      return kExitFailed;
+    case StatusCode::kNotFound:
+      return kExitNotFound;
+    case StatusCode::kConflict:
+      return kExitConflict;
+    case StatusCode::kCorrupt:
+      return kExitVerification;
+    case StatusCode::kUnavailable:
+      return kExitUnreachable;
+  }
+  CHECK(false);
+}
+
+int report(const Status& status) {
+  std::cerr << "daybook: " << status.message() << '\n';
+  return exit_code_of(status.code());
+}
+
+int report_usage(const std::string& message) {
+  std::cerr << "daybook: " << message << '\n';
+  return kExitUsage;
+}
+
+void add_setting_flags(CLI::App& app, SettingValues& flags, std::string& config_file) {
+  app.add_option("--config", config_file, "TOML file with settings (DAYBOOK_CONFIG)")
+      ->type_name("FILE");
+  for (const SettingInfo& setting : all_settings()) {
+    std::string help(setting.help);
+    if (!setting.default_text.empty()) help += " [" + setting.default_text + "]";
+    const std::string name(setting.name);
+    app.add_option_function<std::string>(
+           flag_of(name), [&flags, name](const std::string& text) { flags[name] = text; }, help)
+        ->type_name("VALUE");
+  }
+}
+
+void add_version(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand("version", "Print which build this is");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "Print one JSON object");
+  command->callback([&chosen, json] {
+    chosen = [json] {
+      if (*json) {
+        std::cout << version_json() << '\n';
+      } else {
+        std::cout << "daybook " << version_text() << '\n';
+      }
+      return kExitOk;
+    };
+  });
+}
+
+int run_command_line(int argc, const char* const* argv) {
+  CLI::App app("Daybook: an event-sourced billing ledger.", "daybook");
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 verification failed,\n"
+      "6 unreachable. Settings: flags, then DAYBOOK_..., then --config, then defaults.");
+  Command chosen;
+  add_serve(app, chosen);
+  add_demo(app, chosen);
+  add_keys(app, chosen);
+  add_import(app, chosen);
+  add_offline_verbs(app, chosen);
+  add_bench(app, chosen);
+  add_version(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // Help asked for is data; everything else is a mistake, whatever CLI11's own numbers say.
+    if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
+    return report_usage(std::string(error.what()) + "\nTry: daybook --help");
+  }
+  CHECK(chosen != nullptr);
+  const int status = chosen();
+  std::cout.flush();
+  if (std::cout.good()) return status;
+  std::cerr << "daybook: stdout cannot be written\n";
+  return status == kExitOk ? kExitFailed : status;
+}
+
+}  // namespace daybook::app

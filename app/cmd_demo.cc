@@ -1,0 +1,162 @@
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "app/cli.h"
+#include "app/commands.h"
+#include "app/countdown.h"
+#include "app/demo_data.h"
+#include "app/node.h"
+#include "app/progress.h"
+#include "app/scratch_dir.h"
+#include "app/stop_signal.h"
+#include "eventstore/files.h"
+#include "eventstore/system_ports.h"
+
+namespace daybook::app {
+namespace {
+
+constexpr std::uint64_t kSeed = 20'260'131;
+/// Says that a directory is the demo's own, so that no real ledger gets made-up customers.
+constexpr const char* kMarker = "/demo";
+
+struct Options {
+  std::string listen = "127.0.0.1:0";
+  std::string data;
+};
+
+/// Lets a directory be used for the demo: it has none but demo data.
+Status claim(const std::string& dir) {
+  const std::string marker = dir + kMarker;
+  if (eventstore::path_exists(marker)) return {};
+  if (eventstore::path_exists(dir + "/log") || eventstore::path_exists(dir + "/log.watermark")) {
+    return conflict(dir + " holds a ledger that is not the demo's");
+  }
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return io_error(dir + ": " + error.message());
+  std::ofstream file(marker);
+  file << "This ledger was made by daybook demo.\n" << std::flush;
+  return file ? Status() : io_error(marker + " cannot be written");
+}
+
+/// Runs the rounds until they are done or somebody asks to stop. Errors: what a command met that
+/// cannot happen to one that is sound.
+Status fill(Node& node, DemoData& data, const StopSignal& stop) {
+  Progress progress("events", DemoData::kAccounts * DemoData::kRounds);
+  for (auto commands = data.next_round(); !commands.empty() && !stop.stopping();
+       commands = data.next_round()) {
+    std::vector<eventstore::Answer> answers(commands.size());
+    const auto countdown = std::make_shared<Countdown>(commands.size());
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+      commands[i].tenant = TenantId(kFirstTenant);
+      node.submit(std::move(commands[i]), [&answers, countdown, i](eventstore::Answer answer) {
+        answers[i] = std::move(answer);
+        countdown->arrive();
+      });
+    }
+    countdown->wait();
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      switch (answers[i].kind) {
+        case eventstore::AnswerKind::kRecorded:
+        case eventstore::AnswerKind::kReplayed:
+        case eventstore::AnswerKind::kUnchanged:
+        case eventstore::AnswerKind::kRefusalsLimited:
+          break;
+        case eventstore::AnswerKind::kRejected:
+          return invalid("a command of the demo was rejected: " + answers[i].rejection.detail);
+        case eventstore::AnswerKind::kKeyReused:
+        case eventstore::AnswerKind::kVersionMismatch:
+        case eventstore::AnswerKind::kOverloaded:
+        case eventstore::AnswerKind::kUnknown:
+          return io_error("a command of the demo was not taken");
+      }
+      data.learn(i, answers[i]);
+    }
+    progress.update(node.committed());
+  }
+  return stop.stopping() ? Status() : node.catch_up();
+}
+
+std::string read_key(const Node& node, const std::string& dir) {
+  if (!node.new_admin_key().empty()) return node.new_admin_key();
+  std::ifstream file(dir + "/admin.key");
+  std::string key;
+  std::getline(file, key);
+  return key;
+}
+
+void print_guide(const std::string& url, const std::string& key, const DemoData& data) {
+  const std::string bearer = "curl -sS -H 'Authorization: Bearer " + key + "' ";
+  const std::string account = url + "/v1/accounts/" + data.account_id(0);
+  std::cout << "daybook serves on " << url << "\nadmin key: " << key
+            << "\n\nThe balance of an account, a charge on it, and its latest transactions:\n\n"
+            << bearer << "'" << account << "/balance'\n"
+            << bearer << "-H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -d '"
+            << R"({"amount":{"amount":"1.25","currency":")" << data.currency(0).code()
+            << R"("},"description":"My first charge"})"
+            << "' '" << account << "/charges'\n"
+            << bearer << "'" << account << "/transactions?limit=5'\n"
+            << "\nThe contract to read: " << url << "/docs" << std::endl;
+}
+
+int serve_demo(const Config& config, StopSignal& stop) {
+  auto opened = Node::open(config);
+  if (!opened.ok()) return report(opened.status());
+  const std::unique_ptr<Node> node = std::move(*opened);
+  node->on_failure([&stop] { stop.fail(); });
+  DemoData data(kSeed, eventstore::SystemClock().now());
+  const Status filled = fill(*node, data, stop);
+  if (!filled.ok()) return report(filled);
+  if (!stop.stopping()) {
+    auto url = node->serve();
+    if (!url.ok()) return report(url.status());
+    print_guide(*url, read_key(*node, config.data_dir), data);
+    std::cerr << with_commas(node->committed()) << " events of " << DemoData::kAccounts
+              << " made-up customers. Ctrl-C ends the demo.\n";
+  }
+  const bool failed = stop.wait() == StopSignal::Reason::kFailed;
+  if (failed) std::cerr << "daybook: the store failed\n";
+  node->stop();
+  return failed ? kExitFailed : kExitOk;
+}
+
+int run(const Options& options) {
+  StopSignal stop;
+  std::optional<ScratchDir> scratch;
+  SettingLayers layers;
+  layers.flags = {{"listen", options.listen}, {"data", options.data}};
+  if (options.data.empty()) {
+    auto made = ScratchDir::make("", "demo");
+    if (!made.ok()) return report(made.status());
+    layers.flags["data"] = made->path();
+    scratch.emplace(std::move(*made));
+  }
+  auto settings = resolve_settings(layers);
+  if (!settings.ok()) return report_usage(settings.status().message());
+  const Status claimed = claim(settings->config.data_dir);
+  if (!claimed.ok()) return report(claimed);
+  return serve_demo(settings->config, stop);
+}
+
+}  // namespace
+
+void add_demo(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand(
+      "demo", "Serve a scratch ledger with made-up customers and a month of activity");
+  auto options = std::make_shared<Options>();
+  command->add_option("--listen", options->listen,
+                      "HOST:PORT; port 0 takes any free one [127.0.0.1:0]");
+  command->add_option("--data", options->data,
+                      "Keep the ledger here, instead of in a temporary directory");
+  command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace daybook::app

@@ -1,0 +1,109 @@
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "api/focus_csv.h"
+#include "app/cli.h"
+#include "app/commands.h"
+#include "app/focus_import.h"
+#include "app/import_target.h"
+#include "app/node.h"
+#include "app/stop_signal.h"
+#include "eventstore/system_ports.h"
+
+namespace daybook::app {
+namespace {
+
+struct Options {
+  std::string file;
+  std::string data;
+  std::string url;
+  std::string key_file;
+  std::string config_file;
+  bool keep_going = false;
+  bool json = false;
+};
+
+/// The node of an import into a directory, and what it is imported through.
+struct Destination {
+  std::unique_ptr<Node> node;
+  std::unique_ptr<ImportTarget> target;
+};
+
+Result<Destination> open_destination(const Options& options) {
+  Destination destination;
+  if (!options.url.empty()) {
+    auto target = HttpTarget::open(options.url, options.key_file);
+    if (!target.ok()) return target.status();
+    destination.target = std::move(*target);
+    return destination;
+  }
+  auto settings = load_settings({{"data", options.data}}, options.config_file, process_environment);
+  if (!settings.ok()) return settings.status();
+  auto node = Node::open(settings->config);
+  if (!node.ok()) return node.status();
+  destination.node = std::move(*node);
+  if (!destination.node->new_admin_key().empty()) {
+    std::cerr << "A new ledger; its admin key is in " << options.data << "/admin.key\n";
+  }
+  destination.target = std::make_unique<NodeTarget>(*destination.node);
+  return destination;
+}
+
+/// Opens the file anew: the import reads it twice.
+Result<std::ifstream> open_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return not_found(path + " cannot be opened");
+  return file;
+}
+
+int run(const Options& options) {
+  if (options.url.empty() == options.data.empty()) {
+    return report_usage("import focus: give --data DIR or --url URL");
+  }
+  if (options.url.empty() != options.key_file.empty()) {
+    return report_usage("import focus: --url and --key-file go together");
+  }
+  StopSignal stop;
+  FocusImport import({options.keep_going, eventstore::SystemClock().now()}, std::cerr);
+  auto file = open_file(options.file);
+  if (!file.ok()) return report(file.status());
+  Status status = import.check(*file);
+  if (status.ok() && import.may_book()) {
+    auto destination = open_destination(options);
+    if (!destination.ok()) return report(destination.status());
+    if (destination->node != nullptr) destination->node->on_failure([&stop] { stop.fail(); });
+    file = open_file(options.file);
+    if (!file.ok()) return report(file.status());
+    status = import.book(*file, *destination->target, stop);
+    if (destination->node != nullptr) destination->node->stop();
+  }
+  std::cout << (options.json ? import.summary_json() + "\n" : import.summary_text());
+  if (!status.ok()) return report(status);
+  return import.complete() ? kExitOk : kExitFailed;
+}
+
+}  // namespace
+
+void add_import(CLI::App& app, Command& chosen) {
+  auto* import = app.add_subcommand("import", "Import charges from a file");
+  import->require_subcommand(1);
+  auto* focus = import->add_subcommand(
+      "focus", "Import a FinOps FOCUS 1.x cost-and-usage CSV; importing it twice changes nothing");
+  auto options = std::make_shared<Options>();
+  focus->add_option("file", options->file, "The CSV file; it is read twice")->required();
+  focus->add_option("--data", options->data, "Directory of a ledger that is not being served");
+  focus->add_option("--url", options->url, "URL of a served ledger");
+  focus->add_option("--key-file", options->key_file, "File with a key for --url, bare");
+  focus->add_option("--config", options->config_file, "TOML file with settings, for --data");
+  focus->add_flag("--keep-going", options->keep_going,
+                  "Import the rows that are right even though others are wrong");
+  focus->add_flag("--json", options->json, "Print the summary as one JSON object");
+  focus->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace daybook::app

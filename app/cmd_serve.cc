@@ -1,0 +1,86 @@
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "app/cli.h"
+#include "app/commands.h"
+#include "app/log_lines.h"
+#include "app/node.h"
+#include "app/stop_signal.h"
+#include "app/version.h"
+#include "eventstore/json_text.h"
+
+namespace daybook::app {
+namespace {
+
+using eventstore::JsonObject;
+
+struct Options {
+  SettingValues flags;
+  std::string config_file;
+};
+
+int fail(LogLines& log, const Status& status) {
+  log.write(LogLevel::kError, "failed", JsonObject().string("reason", status.message()));
+  return report(status);
+}
+
+int serve(const Config& config) {
+  StopSignal stop;
+  LogLines log;
+  // Opening may take long and loses nothing when it is cut off.
+  stop.end_at_once(true);
+  log.write(LogLevel::kInfo, "opening",
+            JsonObject().string("data", config.data_dir).string("version", version_text()));
+  auto opened = Node::open(config);
+  if (!opened.ok()) return fail(log, opened.status());
+  const std::unique_ptr<Node> node = std::move(*opened);
+  node->on_failure([&stop] { stop.fail(); });
+  if (!node->new_admin_key().empty()) {
+    std::cout << "admin key: " << node->new_admin_key() << "  (kept in " << config.data_dir
+              << "/admin.key)" << std::endl;
+  }
+  auto url = node->serve();
+  if (!url.ok()) return fail(log, url.status());
+  stop.end_at_once(false);
+  log.write(LogLevel::kInfo, "serving",
+            JsonObject().string("url", *url).number("events", node->committed()));
+  std::cout << "daybook serves on " << *url << std::endl;
+
+  const StopSignal::Reason reason = stop.wait();
+  if (reason == StopSignal::Reason::kFailed) {
+    log.write(LogLevel::kError, "storage failed");
+    std::cerr << "daybook: the store of " << config.data_dir
+              << " failed; nothing more is acknowledged. What was acknowledged is safe."
+              << std::endl;
+  } else {
+    log.write(LogLevel::kInfo, "stopping");
+  }
+  node->stop();
+  if (reason == StopSignal::Reason::kFailed) return kExitFailed;
+  log.write(LogLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
+  return kExitOk;
+}
+
+int run(const Options& options) {
+  auto settings = load_settings(options.flags, options.config_file, process_environment);
+  if (!settings.ok()) return report_usage(settings.status().message());
+  if (settings->log == "kafka" || !settings->kafka_brokers.empty()) {
+    return report_usage("the kafka log is not available in this build; use --log rocksdb");
+  }
+  return serve(settings->config);
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Command& chosen) {
+  auto* command = app.add_subcommand("serve", "Serve the ledger in a directory over HTTP");
+  auto options = std::make_shared<Options>();
+  add_setting_flags(*command, options->flags, options->config_file);
+  command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace daybook::app

@@ -1,0 +1,51 @@
+#include "app/log_lines.h"
+
+#include <string>
+#include <utility>
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include "domain/base/check.h"
+#include "domain/base/time.h"
+#include "eventstore/system_ports.h"
+
+namespace daybook::app {
+namespace {
+
+std::string_view name_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  CHECK(false);
+}
+
+}  // namespace
+
+struct LogLines::Sink {
+  Sink() : logger("daybook", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+    logger.set_pattern("%v");
+    logger.flush_on(spdlog::level::info);
+  }
+
+  eventstore::SystemClock clock;
+  spdlog::logger logger;
+};
+
+LogLines::LogLines() : sink_(std::make_unique<Sink>()) {}
+LogLines::~LogLines() = default;
+
+void LogLines::write(LogLevel level, std::string_view event, eventstore::JsonObject fields) {
+  const std::string line = fields.string("time", to_rfc3339(sink_->clock.now()))
+                               .string("level", name_of(level))
+                               .string("event", event)
+                               .text();
+  sink_->logger.info(spdlog::string_view_t(line.data(), line.size()));
+}
+
+}  // namespace daybook::app

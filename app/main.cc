@@ -1,0 +1,16 @@
+#include <csignal>
+#include <exception>
+#include <iostream>
+
+#include "app/cli.h"
+
+int main(int argc, char** argv) {
+  // A reader that went away is a failed write, not a death.
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  try {
+    return daybook::app::run_command_line(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "daybook: " << error.what() << '\n';
+  }
+  return daybook::app::kExitFailed;
+}

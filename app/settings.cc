@@ -1,0 +1,291 @@
+#include "app/settings.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <utility>
+#include <variant>
+
+#include <toml++/toml.h>
+
+namespace daybook::app {
+namespace {
+
+using Member = std::variant<std::string Settings::*, std::string Config::*, std::uint64_t Config::*,
+                            std::uint32_t Config::*, std::int64_t Config::*>;
+
+struct Bounds {
+  std::uint64_t minimum = 0;
+  std::uint64_t maximum = 0;
+};
+
+/// One setting: where it goes and, for a number, between which bounds.
+struct Setting {
+  std::string_view name;
+  std::string_view help;
+  Member member;
+  Bounds bounds = {};
+
+  bool is_number() const { return member.index() >= 2; }
+};
+
+constexpr std::uint64_t kMillisecondsMax = 3'600'000;
+
+const std::vector<Setting>& settings_table() {
+  static const std::vector<Setting> kTable = {
+      {"data", "Directory of the ledger", &Config::data_dir},
+      {"listen", "HOST:PORT to serve on; port 0 takes any free one", &Config::listen},
+      {"log", "Log of record: rocksdb (kafka is not available in this build)", &Settings::log},
+      {"kafka_brokers", "HOST:PORT,... of the brokers, for --log kafka", &Settings::kafka_brokers},
+      {"tls_certificate_file", "PEM file with the certificate chain; turns HTTPS on",
+       &Config::tls_certificate_file},
+      {"tls_key_file", "PEM file with the certificate's key", &Config::tls_key_file},
+      {"queue_commands_max",
+       "Commands that may wait; beyond it 503",
+       &Config::queue_commands_max,
+       {1, 10'000'000}},
+      {"index_lag_events_max",
+       "Events that read models may be behind; beyond it 503",
+       &Config::index_lag_events_max,
+       {1, 1'000'000'000}},
+      {"resident_streams_max",
+       "Accounts whose state stays in memory",
+       &Config::resident_streams_max,
+       {1, 100'000'000}},
+      {"refusals_burst",
+       "Recorded refusals that an account may have at once",
+       &Config::refusals_burst,
+       {1, 1'000'000}},
+      {"refusals_per_second",
+       "Recorded refusals that an account may have per second",
+       &Config::refusals_per_second,
+       {1, 1'000'000}},
+      {"reader_threads", "Threads for reads", &Config::reader_threads, {1, 256}},
+      {"reader_queue_max",
+       "Reads that may wait; beyond it 503",
+       &Config::reader_queue_max,
+       {1, 10'000'000}},
+      {"read_wait_ms",
+       "How long a read waits for the position it must see, in milliseconds",
+       &Config::read_wait_ms,
+       {0, kMillisecondsMax}},
+      {"connections_max", "Connections at once", &Config::connections_max, {1, 1'000'000}},
+      {"disk_reserve_bytes",
+       "Free disk space below which commands get 507, in bytes",
+       &Config::disk_reserve_bytes,
+       {0, std::uint64_t{1} << 60}},
+      {"drain_ms",
+       "How long running requests may take once the node stops, in milliseconds",
+       &Config::drain_ms,
+       {0, 8'000}},
+      {"settle_interval_ms",
+       "Between two looks at what is due, in milliseconds",
+       &Config::settle_interval_ms,
+       {1, kMillisecondsMax}},
+  };
+  return kTable;
+}
+
+const Setting* find_setting(std::string_view name) {
+  const auto& table = settings_table();
+  const auto found = std::find_if(table.begin(), table.end(),
+                                  [name](const Setting& setting) { return setting.name == name; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (text.empty() || error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+/// Why the text cannot be the setting's value; empty if it can.
+std::string assign(Settings& settings, const Setting& setting, const std::string& text) {
+  if (const auto* own = std::get_if<std::string Settings::*>(&setting.member)) {
+    settings.** own = text;
+    return {};
+  }
+  Config& config = settings.config;
+  if (const auto* string = std::get_if<std::string Config::*>(&setting.member)) {
+    config.** string = text;
+    return {};
+  }
+  const auto number = parse_number(text);
+  if (!number || *number < setting.bounds.minimum || *number > setting.bounds.maximum) {
+    return "expected a number from " + std::to_string(setting.bounds.minimum) + " to " +
+           std::to_string(setting.bounds.maximum) + ", found \"" + text + "\"";
+  }
+  if (const auto* wide = std::get_if<std::uint64_t Config::*>(&setting.member)) {
+    config.** wide = *number;
+  } else if (const auto* narrow = std::get_if<std::uint32_t Config::*>(&setting.member)) {
+    config.** narrow = static_cast<std::uint32_t>(*number);
+  } else if (const auto* whole = std::get_if<std::int64_t Config::*>(&setting.member)) {
+    config.** whole = static_cast<std::int64_t>(*number);
+  }
+  return {};
+}
+
+/// Whether the text is HOST:PORT with a port of 0 to 65535; an IPv6 address stands in brackets.
+bool is_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(0, colon);
+  const auto port = parse_number(text.substr(colon + 1));
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (!in_brackets && host.find_first_of(":[]/ ") != std::string_view::npos) return false;
+  return port && *port <= std::numeric_limits<std::uint16_t>::max();
+}
+
+/// What is wrong with a value that has the right type; empty if nothing is.
+std::string objection(const Setting& setting, const std::string& text) {
+  if (setting.name == "listen" && !is_address(text)) {
+    return "expected HOST:PORT, found \"" + text + "\"";
+  }
+  if (setting.name == "data" && text.empty()) return "expected a directory";
+  if (setting.name == "log" && text != "rocksdb" && text != "kafka") {
+    return "expected rocksdb or kafka, found \"" + text + "\"";
+  }
+  return {};
+}
+
+std::string default_text(const Setting& setting) {
+  const Settings defaults;
+  if (const auto* own = std::get_if<std::string Settings::*>(&setting.member)) {
+    return defaults.**own;
+  }
+  return std::visit(
+      [&defaults](auto member) -> std::string {
+        if constexpr (std::is_same_v<decltype(member), std::string Settings::*>) {
+          return defaults.*member;
+        } else if constexpr (std::is_same_v<decltype(member), std::string Config::*>) {
+          return defaults.config.*member;
+        } else {
+          return std::to_string(defaults.config.*member);
+        }
+      },
+      setting.member);
+}
+
+Status wrong_type(const std::string& where, const Setting& setting) {
+  return invalid(where + (setting.is_number() ? ": expected a whole number" : ": expected a text"));
+}
+
+}  // namespace
+
+std::vector<SettingInfo> all_settings() {
+  std::vector<SettingInfo> all;
+  for (const Setting& setting : settings_table()) {
+    all.push_back({setting.name, setting.help, default_text(setting)});
+  }
+  return all;
+}
+
+std::string flag_of(std::string_view name) {
+  std::string flag = "--" + std::string(name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+std::string environment_name_of(std::string_view name) {
+  std::string variable = "DAYBOOK_" + std::string(name);
+  std::transform(variable.begin(), variable.end(), variable.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return variable;
+}
+
+SettingValues settings_in_environment(const EnvironmentLookup& lookup) {
+  SettingValues values;
+  for (const Setting& setting : settings_table()) {
+    auto text = lookup(environment_name_of(setting.name));
+    if (text && !text->empty()) values.emplace(setting.name, std::move(*text));
+  }
+  return values;
+}
+
+std::optional<std::string> process_environment(const std::string& name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is read only, and nothing changes it.
+  const char* text = std::getenv(name.c_str());
+  return text == nullptr ? std::nullopt : std::optional<std::string>(text);
+}
+
+Result<SettingValues> settings_in_toml(std::string_view text, const std::string& origin) {
+  toml::table table;
+  try {
+    table = toml::parse(text, origin);
+  } catch (const toml::parse_error& error) {
+    return invalid(origin + ", line " + std::to_string(error.source().begin.line) + ": " +
+                   std::string(error.description()));
+  }
+  SettingValues values;
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    const std::string where =
+        origin + ", line " + std::to_string(node.source().begin.line) + ", key " + name;
+    const Setting* setting = find_setting(name);
+    if (setting == nullptr) return invalid(where + ": there is no such setting");
+    if (setting->is_number()) {
+      const auto* number = node.as_integer();
+      if (number == nullptr) return wrong_type(where, *setting);
+      values.emplace(name, std::to_string(number->get()));
+    } else {
+      const auto* string = node.as_string();
+      if (string == nullptr) return wrong_type(where, *setting);
+      values.emplace(name, string->get());
+    }
+  }
+  return values;
+}
+
+Result<Settings> resolve_settings(const SettingLayers& layers) {
+  Settings settings;
+  for (const Setting& setting : settings_table()) {
+    std::string where;
+    const SettingValues* layer = nullptr;
+    if (layers.flags.contains(setting.name)) {
+      layer = &layers.flags;
+      where = flag_of(setting.name);
+    } else if (layers.environment.contains(setting.name)) {
+      layer = &layers.environment;
+      where = environment_name_of(setting.name);
+    } else if (layers.file.contains(setting.name)) {
+      layer = &layers.file;
+      where = "configuration file, key " + std::string(setting.name);
+    } else {
+      continue;
+    }
+    const std::string& text = layer->find(setting.name)->second;
+    std::string wrong = assign(settings, setting, text);
+    if (wrong.empty()) wrong = objection(setting, text);
+    if (!wrong.empty()) return invalid(where + ": " + wrong);
+  }
+  if (settings.config.tls_certificate_file.empty() != settings.config.tls_key_file.empty()) {
+    return invalid("tls_certificate_file and tls_key_file: give both or none");
+  }
+  return settings;
+}
+
+Result<Settings> load_settings(SettingValues flags, std::string config_file,
+                               const EnvironmentLookup& lookup) {
+  SettingLayers layers;
+  layers.flags = std::move(flags);
+  layers.environment = settings_in_environment(lookup);
+  if (config_file.empty()) config_file = lookup("DAYBOOK_CONFIG").value_or("");
+  if (!config_file.empty()) {
+    std::ifstream file(config_file, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) return invalid("configuration file " + config_file + " cannot be read");
+    auto values = settings_in_toml(text.str(), config_file);
+    if (!values.ok()) return values.status();
+    layers.file = std::move(*values);
+  }
+  return resolve_settings(layers);
+}
+
+}  // namespace daybook::app
