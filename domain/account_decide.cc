@@ -39,10 +39,7 @@ class Decider {
   }
 
   Outcome operator()(const OpenAccount& command) const {
-    if (exists()) {
-      return is_as_opened_by(command) ? unchanged()
-                                      : refused("open", RefusalReason::kAccountExists);
-    }
+    if (exists()) return refused("open", RefusalReason::kAccountExists);
     if (!is_active(command.currency)) return inactive("/currency");
     if (has_repeated_name(command.tags)) return invalid("/tags", "a tag is given twice");
     if (command.tags.size() > kTagsMax) return invalid("/tags", "too many tags");
@@ -415,16 +412,6 @@ class Decider {
                           std::optional<Money> amount = std::nullopt,
                           std::optional<Money> short_by = std::nullopt) {
     return done(CommandRefused{std::move(command), reason, amount, short_by});
-  }
-
-  /// Whether the same opening again, under another key, finds what it wants.
-  bool is_as_opened_by(const OpenAccount& command) const {
-    return state_.version == 1 && state_.currency == command.currency &&
-           state_.mode == command.mode && state_.tags.size() == command.tags.size() &&
-           std::all_of(command.tags.begin(), command.tags.end(), [&](const InitialTag& wanted) {
-             const AccountTag* found = tag(std::nullopt, wanted.name);
-             return found != nullptr && found->value == wanted.value;
-           });
   }
 
   /// Names become the members of one JSON object: twice the same would have no public form.
