@@ -14,6 +14,8 @@ constexpr std::size_t kShortest = 13;
 constexpr std::size_t kLongest = 19;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 /// ISO/IEC 7812-1 annex B: from the right every second digit is doubled.
 bool passes_luhn(std::string_view digits) {
@@ -27,8 +29,12 @@ bool passes_luhn(std::string_view digits) {
   return sum % 10 == 0;
 }
 
+/// 3 to 6: what the cards of travel, banking and merchandising begin with.
+bool has_card_industry(std::string_view digits) { return digits[0] >= '3' && digits[0] <= '6'; }
+
 bool is_card(std::string_view digits) {
-  return digits.size() >= kShortest && digits.size() <= kLongest && passes_luhn(digits);
+  return digits.size() >= kShortest && digits.size() <= kLongest && has_card_industry(digits) &&
+         passes_luhn(digits);
 }
 
 /// Unbroken digits; groups of one row are held together by single separators.
@@ -64,15 +70,33 @@ bool holds_card(const Row& row) {
   return false;
 }
 
-/// Length of `dddd-dd-dd` at the start of `text`, if no digit follows; else 0.
-std::size_t date_length(std::string_view text) {
-  constexpr std::string_view kForm = "0000-00-00";
-  if (text.size() < kForm.size()) return 0;
-  for (std::size_t i = 0; i < kForm.size(); ++i) {
-    if (kForm[i] == '-' ? text[i] != '-' : !is_digit(text[i])) return 0;
+/// Length of `form` at the start of `text`, where 0 stands for a digit and x for a hexadecimal one,
+/// if no digit or letter follows; else 0.
+std::size_t form_length(std::string_view text, std::string_view form) {
+  if (text.size() < form.size()) return 0;
+  for (std::size_t i = 0; i < form.size(); ++i) {
+    const bool fits = form[i] == '0'   ? is_digit(text[i])
+                      : form[i] == 'x' ? is_hex(text[i])
+                                       : text[i] == form[i];
+    if (!fits) return 0;
   }
-  const bool goes_on = text.size() > kForm.size() && is_digit(text[kForm.size()]);
-  return goes_on ? 0 : kForm.size();
+  const bool goes_on =
+      text.size() > form.size() && (is_digit(text[form.size()]) || is_letter(text[form.size()]));
+  return goes_on ? 0 : form.size();
+}
+
+/// Length of the date or UUID at `at`; 0 where there is none.
+std::size_t date_or_uuid_length(std::string_view text, std::size_t at) {
+  if (at > 0 && (is_digit(text[at - 1]) || is_letter(text[at - 1]))) return 0;
+  const std::size_t uuid = form_length(text.substr(at), "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+  return uuid != 0 ? uuid : form_length(text.substr(at), "0000-00-00");
+}
+
+/// Digits beside a letter are part of a word, such as an id in hexadecimal.
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): a place and a size, as in substr.
+bool is_part_of_word(std::string_view text, std::size_t at, std::size_t size) {
+  const bool before = at > 0 && is_letter(text[at - 1]);
+  return before || (at + size < text.size() && is_letter(text[at + size]));
 }
 
 std::size_t digits_length(std::string_view text) {
@@ -97,13 +121,17 @@ bool looks_like_card_number(std::string_view text) {
     return holds;
   };
   while (at < text.size()) {
-    if (const std::size_t date = date_length(text.substr(at)); date != 0) {
+    if (const std::size_t skipped = date_or_uuid_length(text, at); skipped != 0) {
       if (row_holds_card()) return true;
-      at += date;
+      at += skipped;
       continue;
     }
     const std::size_t size = digits_length(text.substr(at));
-    if (size != 0 && !is_after_decimal_point(text, at)) row.push_back(text.substr(at, size));
+    if (size != 0 && is_part_of_word(text, at, size)) {
+      if (row_holds_card()) return true;
+    } else if (size != 0 && !is_after_decimal_point(text, at)) {
+      row.push_back(text.substr(at, size));
+    }
     at += size;
     const bool goes_on = size != 0 && at + 1 < text.size() &&
                          (text[at] == ' ' || text[at] == '-') && is_digit(text[at + 1]);
