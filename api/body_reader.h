@@ -73,6 +73,7 @@ inline constexpr TextRule kReasonRule{1, 1'024, Charset::kText, true};
 inline constexpr TextRule kAccountRule{1, 128, Charset::kId};
 inline constexpr TextRule kServiceRule{1, 128, Charset::kId};
 inline constexpr TextRule kTenantRule{1, 63, Charset::kTenantId};
+inline constexpr TextRule kKeyIdRule{1, 128, Charset::kProvider};
 inline constexpr TextRule kProviderRule{1, 64, Charset::kProvider};
 inline constexpr TextRule kProviderPaymentRule{1, 255, Charset::kVisibleAscii};
 inline constexpr TextRule kNameRule{1, 256, Charset::kText};

@@ -14,7 +14,6 @@ constexpr std::size_t kTagsOfOpeningMax = 64;
 constexpr std::size_t kKeyAccountsMax = 1'000;
 /// Of all account ids of a key, so that its event stays below 16 KiB.
 constexpr std::size_t kKeyAccountsBytesMax = 12'288;
-constexpr TextRule kKeyRule{1, 128, Charset::kProvider};
 
 bool is_lower_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
@@ -92,7 +91,7 @@ class CommandReader {
       case WriteRoute::kCreateKey:
         return create_key();
       case WriteRoute::kRevokeKey:
-        return on_tenant(domain::RevokeApiKey{path_text("key", kKeyRule)});
+        return on_tenant(domain::RevokeApiKey{path_text("key", kKeyIdRule)});
     }
     CHECK(false && "a route without a reader");
     return {};

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "api/contract.h"
+#include "api/path_rule.h"
 #include "api/position.h"
 #include "api/problem.h"
 #include "api/queries.h"
@@ -85,6 +86,11 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
   if (!principal) return unauthenticated(head.request_id);
   if (!is_allowed(*principal, info.access, parts_.first_tenant)) {
     return problem(403, "forbidden", "the key has no role for this", head.request_id);
+  }
+  if (auto errors = path_errors(admitted.match.params); !errors.empty()) {
+    ProblemExtras extras;
+    extras.errors = std::move(errors);
+    return problem(422, "validation", "the path is not valid", head.request_id, extras);
   }
   const auto account = admitted.match.params.find("account");
   if (account != admitted.match.params.end() && !principal->may_read(AccountId(account->second))) {

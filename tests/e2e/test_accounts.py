@@ -48,8 +48,10 @@ class AccountsTest(LedgerCase):
 
     def test_a_taken_id_is_refused(self):
         account = self.open_account()
-        self.problem(self.client.post("/v1/accounts", {"id": account, "currency": "USD"}),
-                     409, "account-exists")
+        for body in ({"currency": "USD"}, {"currency": "EUR"},
+                     {"currency": "USD", "mode": "postpaid"}):
+            self.problem(self.client.post("/v1/accounts", {"id": account, **body}),
+                         409, "account-exists")
         self.assertEqual(self.ok(self.client.get(self.path(account))).json["status"], "open")
 
     def test_the_grammar_of_account_ids(self):

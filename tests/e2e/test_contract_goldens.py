@@ -1,4 +1,4 @@
-"""The golden events of the store fit the contract: what is written today can be read by contract."""
+"""The golden events of the store fit the contract."""
 
 import glob
 import os

@@ -104,7 +104,8 @@ class MoneyTest(LedgerCase):
         self.problem(self.command(account, f"holds/{hold}/capture", {"amount": money("60.01")}),
                      409, "exceeds-original")
         self.problem(self.command(account, f"holds/{hold}/capture",
-                                  {"amount": money("1.00", "EUR")}), 409, "currency-mismatch")
+                                  {"amount": money("1.00", "EUR")}),
+                     422, "validation", "/amount/currency")
         self.assert_balance(account, held="60.00")
 
     def test_a_released_hold_gives_everything_back(self):
@@ -198,7 +199,7 @@ class MoneyTest(LedgerCase):
         own = self.done(self.charge(account, "5.00")).event["id"]
         self.problem(self.command(account, "refunds", {
             "charge": own, "amount": money("1.00", "EUR"), "reason": "x"}),
-            409, "currency-mismatch")
+            422, "validation", "/amount/currency")
 
     # -- credit notes and adjustments
 
