@@ -1,9 +1,5 @@
 #include "app/node.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -12,6 +8,10 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/command_service.h"
 #include "api/fingerprint.h"
@@ -57,7 +57,6 @@ std::vector<std::unique_ptr<projections::Projection>> all_projections(
   return all;
 }
 
-
 /// Reads the ledger's tenants' keys as of the last event that the states have.
 Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
   const auto rows = store.snapshot();
@@ -66,9 +65,8 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
     // "L" tenant NUL kind id NUL
     const std::string_view key = cursor->key();
     const std::size_t end = key.find('\0');
-    const bool is_tenant =
-        end != std::string_view::npos && end + 1 < key.size() &&
-        key[end + 1] == static_cast<char>(domain::StreamKind::kTenant);
+    const bool is_tenant = end != std::string_view::npos && end + 1 < key.size() &&
+                           key[end + 1] == static_cast<char>(domain::StreamKind::kTenant);
     if (!is_tenant) continue;
     auto state = eventstore::decode_tenant_state(cursor->value());
     if (!state.ok()) return state.status();
@@ -108,7 +106,8 @@ Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& te
     host = host.substr(1, host.size() - 2);
   }
   const std::string digits = text.substr(colon + 1);
-  if (digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos) return wrong;
+  if (digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos)
+    return wrong;
   const unsigned long port = std::stoul(digits);
   if (port > UINT16_MAX) return wrong;
   return std::pair(host, static_cast<std::uint16_t>(port));
@@ -194,9 +193,9 @@ Status Node::Parts::open_stores() {
 
 Status Node::Parts::start_core() {
   std::string cursor_secret;
-  for (const auto& [name, secret] : {std::pair("api-keys", &key_pepper),
-                                     std::pair("fingerprints", &fingerprint_secret),
-                                     std::pair("cursors", &cursor_secret)}) {
+  for (const auto& [name, secret] :
+       {std::pair("api-keys", &key_pepper), std::pair("fingerprints", &fingerprint_secret),
+        std::pair("cursors", &cursor_secret)}) {
     auto value = private_store->secret(name);
     if (!value.ok()) return value.status();
     *secret = std::move(*value);
@@ -205,8 +204,8 @@ Status Node::Parts::start_core() {
       *derived, *log,
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
-  projector = std::make_unique<projections::Projector>(*log, *derived, clock,
-                                                       all_projections(*derived));
+  projector =
+      std::make_unique<projections::Projector>(*log, *derived, clock, all_projections(*derived));
   projector->on_applied([this](std::uint64_t position) {
     index->publish(position);
     if (ledger != nullptr) ledger->indexed(position);
