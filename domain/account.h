@@ -236,6 +236,11 @@ struct AccountFacts {
 std::vector<Event> settle(const AccountState& state, const Catalogue& catalogue, Instant now);
 
 /// Decides one command against the settled state. Total: any command, any state.
+///
+/// What comes first answers: not found, then what is wrong with the command itself (422), then a
+/// payment that has counted already, then closed, frozen, and last the amounts. An inactive
+/// currency takes no new business (opening, top-up, charge, hold, limit); what was begun in it can
+/// be ended (capture, release, refund, reversal, pay-out) and set right (credit note, adjustment).
 Outcome decide(const AccountCommand& command, const AccountState& state, const AccountFacts& facts);
 
 // --- Evolve

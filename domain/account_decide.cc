@@ -40,12 +40,12 @@ class Decider {
 
   Outcome operator()(const OpenAccount& command) const {
     if (exists()) {
-      // The same opening again, under another key, finds what it wants.
-      const bool same = state_.currency == command.currency && state_.mode == command.mode &&
-                        command.tags.empty() && state_.version == 1 && state_.tags.empty();
-      return same ? unchanged() : refused("open", RefusalReason::kAccountExists);
+      return is_as_opened_by(command) ? unchanged()
+                                      : refused("open", RefusalReason::kAccountExists);
     }
     if (!is_active(command.currency)) return inactive("/currency");
+    if (has_repeated_name(command.tags)) return invalid("/tags", "a tag is given twice");
+    if (command.tags.size() > kTagsMax) return invalid("/tags", "too many tags");
     return done(AccountOpened{command.currency, command.mode, command.tags});
   }
 
@@ -82,7 +82,12 @@ class Decider {
   Outcome operator()(const TopUp& command) const {
     if (!exists()) return account_not_found();
     if (auto wrong = check_payment(command.amount)) return *wrong;
+    if (command.provider_payment_id && !command.provider) {
+      return invalid("/provider", "a provider payment id needs its provider");
+    }
+    // Before all that may have changed since: a payment that counted is answered as it was then.
     if (facts_.claim != nullptr) return repeated_payment(command);
+    if (!is_active(command.amount.currency)) return inactive("/amount/currency");
     const CurrencyEntry* entry = facts_.catalogue->find(command.amount.currency);
     if (entry != nullptr && entry->minimum_top_up &&
         command.amount.amount < *entry->minimum_top_up) {
@@ -106,7 +111,6 @@ class Decider {
                       std::nullopt,
                       std::nullopt};
     if (command.provider_payment_id) {
-      CHECK(command.provider);
       decision.claim = PaymentClaimed{*command.provider,
                                       *command.provider_payment_id,
                                       command.amount,
@@ -132,12 +136,10 @@ class Decider {
   Outcome operator()(const PostCharge& command) const {
     if (!exists()) return account_not_found();
     if (auto wrong = check_positive(command.amount)) return *wrong;
+    if (!is_active(command.amount.currency)) return inactive("/amount/currency");
+    if (auto wrong = check_attributes(command.attributes)) return *wrong;
     const CurrencyBalance before = balance_of(state_, command.amount.currency);
     const EffectiveLimit limit = effective_limit(before, *facts_.catalogue);
-    const auto available = available_of(before, limit.amount);
-    const auto after = moved(negated(command.amount));
-    if (!available || !after) return does_not_fit();
-
     const auto refuse = [&](RefusalReason reason, std::optional<Money> short_by) -> Outcome {
       return done(ChargeRefused{command.amount,
                                 reason,
@@ -149,16 +151,19 @@ class Decider {
                                 facts_.catalogue->version});
     };
     if (is_closed()) return refuse(RefusalReason::kAccountClosed, std::nullopt);
-    if (command.enforce == Enforcement::kStrict) {
-      if (state_.status == AccountStatus::kFrozen) {
-        return refuse(RefusalReason::kAccountFrozen, std::nullopt);
-      }
-      if (command.amount.amount > *available) {
-        const auto short_by = checked_subtract(command.amount.amount, *available);
-        if (!short_by) return does_not_fit();
-        return refuse(RefusalReason::kInsufficientFunds, Money{*short_by, before.currency});
-      }
+    const bool is_strict = command.enforce == Enforcement::kStrict;
+    if (is_strict && state_.status == AccountStatus::kFrozen) {
+      return refuse(RefusalReason::kAccountFrozen, std::nullopt);
     }
+    const auto available = available_of(before, limit.amount);
+    if (!available) return does_not_fit();
+    if (is_strict && command.amount.amount > *available) {
+      const auto short_by = checked_subtract(command.amount.amount, *available);
+      if (!short_by) return does_not_fit();
+      return refuse(RefusalReason::kInsufficientFunds, Money{*short_by, before.currency});
+    }
+    const auto after = moved(negated(command.amount));
+    if (!after) return does_not_fit();
     const auto [from_balance, from_credit] = split(before, command.amount);
     return done(ChargePosted{command.amount,
                              command.enforce,
@@ -177,6 +182,7 @@ class Decider {
   Outcome operator()(const PlaceHold& command) const {
     if (!exists()) return account_not_found();
     if (auto wrong = check_positive(command.amount)) return *wrong;
+    if (!is_active(command.amount.currency)) return inactive("/amount/currency");
     if (command.expires_at && *command.expires_at <= facts_.now) {
       return invalid("/expires_at", "must lie in the future");
     }
@@ -190,14 +196,15 @@ class Decider {
     const CurrencyBalance before = balance_of(state_, command.amount.currency);
     const EffectiveLimit limit = effective_limit(before, *facts_.catalogue);
     const auto available = available_of(before, limit.amount);
-    const auto after = moved({Amount{}, command.amount.currency}, command.amount.amount);
-    if (!available || !after) return does_not_fit();
+    if (!available) return does_not_fit();
     if (command.amount.amount > *available) {
       const auto short_by = checked_subtract(command.amount.amount, *available);
       if (!short_by) return does_not_fit();
       return refused("hold", RefusalReason::kInsufficientFunds, command.amount,
                      Money{*short_by, before.currency});
     }
+    const auto after = moved({Amount{}, command.amount.currency}, command.amount.amount);
+    if (!after) return does_not_fit();
     return done(HoldPlaced{{state_.version + 1},
                            command.amount,
                            command.expires_at,
@@ -280,14 +287,15 @@ class Decider {
     }
     const CurrencyBalance before = balance_of(state_, command.amount.currency);
     const auto free = checked_subtract(before.balance, before.held);
-    const auto after = moved(negated(command.amount));
-    if (!free || !after) return does_not_fit();
+    if (!free) return does_not_fit();
     if (command.amount.amount > *free) {
       const auto short_by = checked_subtract(command.amount.amount, *free);
       if (!short_by) return does_not_fit();
       return refused("payout", RefusalReason::kInsufficientFunds, command.amount,
                      Money{*short_by, before.currency});
     }
+    const auto after = moved(negated(command.amount));
+    if (!after) return does_not_fit();
     return done(
         BalancePaidOut{command.amount, command.description, after->balance, after->available});
   }
@@ -304,6 +312,7 @@ class Decider {
   Outcome operator()(const PostAdjustment& command) const {
     if (!exists()) return account_not_found();
     if (auto wrong = check_not_zero(command.amount)) return *wrong;
+    if (auto wrong = check_attributes(command.attributes)) return *wrong;
     if (is_closed()) return refused("adjustment", RefusalReason::kAccountClosed, command.amount);
     const auto after = moved(command.amount);
     if (!after) return does_not_fit();
@@ -371,6 +380,7 @@ class Decider {
 
   Outcome operator()(const NoteUsage& command) const {
     if (!exists()) return account_not_found();
+    if (auto wrong = check_attributes(command.attributes)) return *wrong;
     if (is_closed()) return refused("usage-fact", RefusalReason::kAccountClosed);
     return done(UsageNoted{command.description, command.service, command.attributes});
   }
@@ -407,20 +417,40 @@ class Decider {
     return done(CommandRefused{std::move(command), reason, amount, short_by});
   }
 
-  std::optional<Rejection> check_currency(const Money& money) const {
-    if (!is_active(money.currency)) return inactive("/amount/currency");
+  /// Whether the same opening again, under another key, finds what it wants.
+  bool is_as_opened_by(const OpenAccount& command) const {
+    return state_.version == 1 && state_.currency == command.currency &&
+           state_.mode == command.mode && state_.tags.size() == command.tags.size() &&
+           std::all_of(command.tags.begin(), command.tags.end(), [&](const InitialTag& wanted) {
+             const AccountTag* found = tag(std::nullopt, wanted.name);
+             return found != nullptr && found->value == wanted.value;
+           });
+  }
+
+  /// Names become the members of one JSON object: twice the same would have no public form.
+  template <class Named>
+  static bool has_repeated_name(const std::vector<Named>& values) {
+    if (values.size() < 2) return false;
+    std::vector<std::string_view> names;
+    names.reserve(values.size());
+    for (const auto& value : values) names.push_back(value.name);
+    std::sort(names.begin(), names.end());
+    return std::adjacent_find(names.begin(), names.end()) != names.end();
+  }
+  static std::optional<Rejection> check_attributes(const Attributes& attributes) {
+    if (has_repeated_name(attributes)) return invalid("/attributes", "a name is given twice");
     return std::nullopt;
   }
-  std::optional<Rejection> check_positive(const Money& money) const {
+  static std::optional<Rejection> check_positive(const Money& money) {
     if (!money.amount.is_positive()) return invalid("/amount/amount", "must be above zero");
-    return check_currency(money);
+    return std::nullopt;
   }
-  std::optional<Rejection> check_not_zero(const Money& money) const {
+  static std::optional<Rejection> check_not_zero(const Money& money) {
     if (money.amount.is_zero()) return invalid("/amount/amount", "must not be zero");
-    return check_currency(money);
+    return std::nullopt;
   }
   /// Money that moves through a payment provider comes in whole minor units.
-  std::optional<Rejection> check_payment(const Money& money) const {
+  static std::optional<Rejection> check_payment(const Money& money) {
     if (auto wrong = check_positive(money)) return wrong;
     if (!is_whole_minor_units(money.amount, money.currency)) {
       return invalid("/amount/amount", "a payment has at most " +

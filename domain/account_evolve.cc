@@ -13,7 +13,6 @@ class Evolution {
   Evolution(AccountState& state, Instant recorded_at) : state_(state), recorded_at_(recorded_at) {}
 
   void operator()(const AccountOpened& event) {
-    CHECK(state_.status == AccountStatus::kNone);
     state_.status = AccountStatus::kOpen;
     state_.mode = event.mode;
     state_.currency = event.currency;
@@ -125,7 +124,8 @@ class Evolution {
 
 void evolve(AccountState& state, const Event& event, Instant recorded_at) {
   ++state.version;
-  CHECK(state.version == 1 || state.status != AccountStatus::kNone);
+  // Opening is the first event of an account and no other.
+  CHECK((state.version == 1) == std::holds_alternative<AccountOpened>(event));
   std::visit(Evolution(state, recorded_at), event);
 }
 

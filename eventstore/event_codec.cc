@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "eventstore/entry.h"
+#include "domain/posting_rules.h"
 #include "eventstore/event_codec_archive.h"
 
 namespace daybook::eventstore {
@@ -66,7 +66,8 @@ Envelope read_envelope(WireReader& wire) {
     envelope.fingerprint = wire.fixed64();
   }
   const std::uint64_t rules = wire.varint();
-  if (rules > UINT16_MAX) wire.fail();
+  // Postings exist for the rules that this version knows; a newer log is refused here.
+  if (rules == 0 || rules > domain::kPostingRulesVersion) wire.fail();
   envelope.rules_version = static_cast<std::uint16_t>(rules);
   return envelope;
 }
@@ -171,7 +172,12 @@ Result<domain::AccountState> decode_account_state(std::string_view bytes) {
 }
 
 Result<domain::TenantState> decode_tenant_state(std::string_view bytes) {
-  return decode_any_state<domain::TenantState>(bytes);
+  auto state = decode_any_state<domain::TenantState>(bytes);
+  if (!state.ok()) return state;
+  for (const auto& currency : state->catalogue.currencies) {
+    if (!is_known(currency.status)) return corrupt("a stored tenant state is malformed");
+  }
+  return state;
 }
 
 }  // namespace daybook::eventstore

@@ -94,6 +94,10 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
     return true;
   }
   PlacedEventPtr event = record(prepared, *account, std::move(*decision), now);
+  if (event == nullptr) {
+    reject_too_large(prepared, account->state.version);
+    return true;
+  }
   if (reference_of(event->event.event)) account->last_reference = tail_.next_position();
   const auto* repeat = std::get_if<domain::NoChange>(&event->event.event);
   Answer done{.kind = AnswerKind::kRecorded, .event = event, .version = account->state.version};
@@ -126,6 +130,10 @@ bool Sequencer::offer_tenant_command(PreparedCommand& prepared, Instant now) {
     return true;
   }
   PlacedEventPtr event = record(prepared, *tenant, std::move(*decision), now);
+  if (event == nullptr) {
+    reject_too_large(prepared, tenant->state.version);
+    return true;
+  }
   answer(
       prepared,
       {.kind = AnswerKind::kRecorded, .event = std::move(event), .version = tenant->state.version});
@@ -163,14 +171,17 @@ void Sequencer::settle(const Command& command, ResidentAccount& account,
                        const domain::Catalogue& catalogue, Instant now) {
   for (auto& event : domain::settle(account.state, catalogue, now)) {
     domain::evolve(account.state, event, now);
-    append({.stream = command.stream(),
-            .version = account.state.version,
-            .recorded_at = now,
-            .effective_at = now,
-            .actor = "system",
-            .rules_version = domain::kPostingRulesVersion,
-            .event = std::move(event)},
-           nullptr);
+    Draft draft{{.stream = command.stream(),
+                 .version = account.state.version,
+                 .recorded_at = now,
+                 .effective_at = now,
+                 .actor = "system",
+                 .rules_version = domain::kPostingRulesVersion,
+                 .event = std::move(event)},
+                std::nullopt,
+                {}};
+    draft.bytes = encode_event(draft.event);
+    append(std::move(draft));
     account.end_position = tail_.next_position();
   }
 }
@@ -194,53 +205,64 @@ template <class State>
 PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State>& stream,
                                  domain::Decision decision, Instant now) {
   const Command& command = prepared.command;
-  const auto envelope = [&](domain::StreamId id, std::uint64_t version) {
-    domain::RecordedEvent event;
+  std::vector<Draft> drafts;
+  drafts.reserve(decision.events.size() + 2);
+  const auto draft = [&](domain::StreamId id, std::uint64_t version) -> Draft& {
+    domain::RecordedEvent& event = drafts.emplace_back().event;
     event.stream = std::move(id);
     event.version = version;
     event.recorded_at = now;
     event.effective_at = now;
     event.actor = command.actor;
     event.rules_version = domain::kPostingRulesVersion;
-    return event;
+    return drafts.back();
   };
   if (decision.claim) {
     // Directly before the top-up: claimed_top_up() counts on it.
-    auto claim = envelope(domain::StreamId::payment(command.tenant, decision.claim->provider,
-                                                    decision.claim->provider_payment_id),
-                          1);
-    claim.event = std::move(*decision.claim);
-    const LookupKey key = lookup_key(LookupKind::kPaymentClaim, claim.stream, "");
-    append(std::move(claim), &key);
+    Draft& claim = draft(domain::StreamId::payment(command.tenant, decision.claim->provider,
+                                                   decision.claim->provider_payment_id),
+                         1);
+    claim.event.event = std::move(*decision.claim);
+    claim.key = lookup_key(LookupKind::kPaymentClaim, claim.event.stream, "");
   }
-  PlacedEventPtr last;
-  for (std::size_t i = 0; i < decision.events.size(); ++i) {
-    const bool answers = i + 1 == decision.events.size();
-    domain::evolve(stream.state, decision.events[i], now);
-    auto event = envelope(command.stream(), stream.state.version);
-    event.event = std::move(decision.events[i]);
-    if (command.effective_at) event.effective_at = *command.effective_at;
-    const bool carries_key = answers && !command.idempotency_key.empty();
-    if (carries_key) {
-      event.idempotency_key = command.idempotency_key;
-      event.fingerprint = command.fingerprint;
-    }
-    last = append(std::move(event), carries_key ? &prepared.lookups.key : nullptr);
+  const std::size_t first = drafts.size();
+  for (auto& body : decision.events) {
+    Draft& event = draft(command.stream(), stream.state.version + drafts.size() - first + 1);
+    event.event.event = std::move(body);
+    if (command.effective_at) event.event.effective_at = *command.effective_at;
   }
-  stream.end_position = tail_.next_position();
+  const std::size_t last = drafts.size() - 1;
+  if (!command.idempotency_key.empty()) {
+    drafts[last].event.idempotency_key = command.idempotency_key;
+    drafts[last].event.fingerprint = command.fingerprint;
+    drafts[last].key = prepared.lookups.key;
+  }
   if (decision.adopted) {
-    auto adopted =
-        envelope(domain::StreamId::partition(command.tenant), decision.adopted->catalogue_version);
-    adopted.actor = "system";
-    adopted.event = *decision.adopted;
-    append(std::move(adopted), nullptr);
+    Draft& adopted =
+        draft(domain::StreamId::partition(command.tenant), decision.adopted->catalogue_version);
+    adopted.event.actor = "system";
+    adopted.event.event = *decision.adopted;
   }
-  return last;
+  // All are encoded before anything changes, so that too large is still a no without a trace.
+  for (auto& item : drafts) {
+    item.bytes = encode_event(item.event);
+    if (item.bytes.size() > kEventBytesMax) return nullptr;
+  }
+  PlacedEventPtr answering;
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    if (first <= i && i <= last) domain::evolve(stream.state, drafts[i].event);
+    PlacedEventPtr placed = append(std::move(drafts[i]));
+    if (i == last) {
+      answering = std::move(placed);
+      stream.end_position = tail_.next_position();
+    }
+  }
+  return answering;
 }
 
-PlacedEventPtr Sequencer::append(domain::RecordedEvent event, const LookupKey* key) {
+PlacedEventPtr Sequencer::append(Draft draft) {
   auto placed = std::make_shared<PlacedEvent>();
-  placed->event = std::move(event);
+  placed->event = std::move(draft.event);
   placed->position = tail_.next_position();
 
   if (open_.count == 0) {
@@ -253,17 +275,24 @@ PlacedEventPtr Sequencer::append(domain::RecordedEvent event, const LookupKey* k
     open_.first_recorded_at = placed->event.recorded_at;
   }
   const std::size_t offset = open_.body.size();
-  const std::string bytes = encode_event(placed->event);
-  CHECK(bytes.size() <= kEventBytesMax);
-  append_event_bytes(open_.body, bytes);
+  CHECK(draft.bytes.size() <= kEventBytesMax);
+  append_event_bytes(open_.body, draft.bytes);
   ++open_.count;
   open_.last_recorded_at = placed->event.recorded_at;
   last_recorded_at_ = placed->event.recorded_at;
 
   std::vector<LookupKey> keys;
-  if (key != nullptr) keys.push_back(*key);
+  if (draft.key) keys.push_back(*draft.key);
   tail_.push(offset, keys);
   return placed;
+}
+
+void Sequencer::reject_too_large(PreparedCommand& prepared, std::uint64_t version) {
+  answer(prepared, {.kind = AnswerKind::kRejected,
+                    .rejection = {domain::RejectionKind::kInvalid, "",
+                                  "its event would be larger than " +
+                                      std::to_string(kEventBytesMax) + " bytes"},
+                    .version = version});
 }
 
 void Sequencer::answer(PreparedCommand& prepared, Answer answer) {

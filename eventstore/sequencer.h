@@ -107,12 +107,21 @@ class Sequencer {
   void conclude(PreparedCommand& prepared, domain::Outcome outcome, std::uint64_t version);
   bool may_refuse(ResidentAccount& account, Instant now) const;
 
-  /// Writes the events of a decision and returns the last one, which answers.
+  /// An event on its way into the open entry.
+  struct Draft {
+    domain::RecordedEvent event;
+    std::optional<LookupKey> key;  ///< Under which it is found again.
+    std::string bytes;             ///< Encoded.
+  };
+
+  /// Writes the events of a decision and returns the last one, which answers; null, with nothing
+  /// changed, if one of them would be larger than kEventBytesMax.
   template <class State>
   PlacedEventPtr record(const PreparedCommand& prepared, Resident<State>& stream,
                         domain::Decision decision, Instant now);
   /// Appends one event to the open entry.
-  PlacedEventPtr append(domain::RecordedEvent event, const LookupKey* key);
+  PlacedEventPtr append(Draft draft);
+  void reject_too_large(PreparedCommand& prepared, std::uint64_t version);
   void answer(PreparedCommand& prepared, Answer answer);
 
   std::uint32_t partition_;

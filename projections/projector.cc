@@ -30,12 +30,31 @@ Result<bool> has_rows(const eventstore::KvStore& store, eventstore::Table table)
   return false;
 }
 
-/// What a projection promised of its rows (projection.h).
-void check_rows(const KvBatch& batch, eventstore::Table table) {
+/// The batch in key order, only the last operation on each key, and the checkpoint first.
+/// Neighbours in the table are then neighbours in the write, which costs an ordered store a
+/// fraction. Checks what a projection promised of its rows (projection.h).
+KvBatch sorted(const KvBatch& batch, eventstore::Table table, std::string checkpoint) {
+  std::vector<const KvBatch::Operation*> operations;
+  operations.reserve(batch.operations().size());
   for (const KvBatch::Operation& operation : batch.operations()) {
     CHECK(operation.table == table);
     CHECK(!operation.key.empty() && operation.key.front() != '\0');
+    operations.push_back(&operation);
   }
+  std::stable_sort(operations.begin(), operations.end(),
+                   [](const auto* left, const auto* right) { return left->key < right->key; });
+  KvBatch ordered;
+  ordered.put(table, std::string(kCheckpointKey), std::move(checkpoint));
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const KvBatch::Operation& operation = *operations[i];
+    if (i + 1 < operations.size() && operations[i + 1]->key == operation.key) continue;
+    if (operation.value) {
+      ordered.put(table, operation.key, *operation.value);
+    } else {
+      ordered.erase(table, operation.key);
+    }
+  }
+  return ordered;
 }
 
 }  // namespace
@@ -198,11 +217,10 @@ Status Projector::write_batch(const Checkpoint& end) {
 Status Projector::write(Follower& follower, const Checkpoint& end) {
   const eventstore::Table table = follower.projection->table();
   if (Status status = follower.projection->finish(follower.batch); !status.ok()) return status;
-  check_rows(follower.batch, table);
   Checkpoint done = end;
   done.code_version = follower.projection->code_version();
-  follower.batch.put(table, std::string(kCheckpointKey), encode_checkpoint(done));
-  if (Status status = store_.write(follower.batch); !status.ok()) return status;
+  const KvBatch ordered = sorted(follower.batch, table, encode_checkpoint(done));
+  if (Status status = store_.write(ordered); !status.ok()) return status;
   follower.batch.clear();
   follower.behind = false;
   follower.done = done;

@@ -14,9 +14,9 @@ namespace daybook::replay {
 
 struct ReplayQuery {
   AccountId account;
-  std::optional<TenantId> tenant;                ///< Empty: the one that has such an account.
-  std::optional<Instant> as_of;                  ///< What was recorded by then, inclusive.
-  std::optional<std::uint64_t> as_of_position;   ///< Inclusive. REQUIRES: not both.
+  std::optional<TenantId> tenant;               ///< Empty: the one that has such an account.
+  std::optional<Instant> as_of;                 ///< What was recorded by then, inclusive.
+  std::optional<std::uint64_t> as_of_position;  ///< Inclusive. REQUIRES: not both.
 };
 
 /// An account folded from the log alone.

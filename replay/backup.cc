@@ -254,8 +254,8 @@ Status check_backup(const std::string& out, const Progress& progress) {
 Status check_target(const std::string& dir) {
   if (!path_exists(dir)) return {};
   std::error_code error;
-  const bool is_empty = std::filesystem::is_directory(dir, error) &&
-                        std::filesystem::is_empty(dir, error);
+  const bool is_empty =
+      std::filesystem::is_directory(dir, error) && std::filesystem::is_empty(dir, error);
   if (error) return errno_status("look into", dir, error.value());
   return is_empty ? Status() : conflict(dir + ": is not an empty directory");
 }
@@ -301,8 +301,7 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
 
 }  // namespace
 
-Result<BackupReport> backup(const std::string& dir, const std::string& target,
-                            const Clock& clock) {
+Result<BackupReport> backup(const std::string& dir, const std::string& target, const Clock& clock) {
   const std::string out = without_slashes(target);
   if (!path_exists(LedgerFiles(dir).log)) return not_found(dir + ": no ledger there");
   if (::mkdir(out.c_str(), 0700) != 0) {

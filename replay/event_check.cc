@@ -244,9 +244,9 @@ std::optional<Finding> check_evolves(const AccountState& state, const RecordedEv
   if (event.version != state.version + 1) return version_differs(state.version, event.version);
   const bool opens = std::holds_alternative<domain::AccountOpened>(event.event);
   if (opens != (state.version == 0)) {
-    return Finding{"state", opens ? "an account is opened once" : "an account is opened first",
-                   std::string(name_of(event.event)) + " at version " +
-                       std::to_string(event.version)};
+    return Finding{
+        "state", opens ? "an account is opened once" : "an account is opened first",
+        std::string(name_of(event.event)) + " at version " + std::to_string(event.version)};
   }
   if (const auto* placed = std::get_if<domain::HoldPlaced>(&event.event)) {
     if (placed->hold.version != event.version) {

@@ -44,7 +44,8 @@ struct LedgerStats {
   std::uint64_t watermark_sequence = 0;
   bool watermark_slot_damaged = false;
   std::uint64_t body_bytes = 0;
-  std::uint64_t stored_bytes = 0;  ///< Entries as they are stored, without keys and files' overhead.
+  std::uint64_t stored_bytes =
+      0;  ///< Entries as they are stored, without keys and files' overhead.
   std::map<std::string, TypeStats> types;  ///< By public type.
   /// By table name; none: no rows were flushed. Empty: there is no `proj/`.
   std::map<std::string, std::optional<projections::Checkpoint>> checkpoints;

@@ -14,9 +14,12 @@ using eventstore::to_hex;
 
 std::string_view name_of_kind(EntryKind kind) {
   switch (kind) {
-    case EntryKind::kEvents: return "events";
-    case EntryKind::kClaim: return "claim";
-    case EntryKind::kGeneration: return "generation";
+    case EntryKind::kEvents:
+      return "events";
+    case EntryKind::kClaim:
+      return "claim";
+    case EntryKind::kGeneration:
+      return "generation";
   }
   return "unknown";
 }
@@ -55,10 +58,9 @@ std::string to_text(const EntryView& view) {
          std::to_string(entry.base_position) + ", " + std::to_string(entry.count) +
          " events\nrecorded " + to_rfc3339(entry.first_recorded_at) + " to " +
          to_rfc3339(entry.last_recorded_at) + "\nprevious chain " + to_hex(entry.prev_chain) +
-         "\nchain          " + to_hex(view.chain) + "\nbody " +
-         std::to_string(entry.body.size()) + " bytes, stored in " +
-         std::to_string(view.stored_bytes) + ", " + ratio(view.stored_bytes, entry.count) +
-         " per event\n";
+         "\nchain          " + to_hex(view.chain) + "\nbody " + std::to_string(entry.body.size()) +
+         " bytes, stored in " + std::to_string(view.stored_bytes) + ", " +
+         ratio(view.stored_bytes, entry.count) + " per event\n";
 }
 
 std::string to_json(const EntryView& view) {
@@ -103,8 +105,8 @@ std::string to_text(const LedgerStats& stats) {
                      (stats.watermark_slot_damaged ? ", one slot damaged" : "") + "\n";
   const std::uint64_t events = stats.head.next_position;
   text += "bytes per event: " + ratio(stats.body_bytes, events) + " encoded, " +
-          ratio(stats.stored_bytes, events) + " stored; events per entry: " +
-          ratio(events, stats.head.entry_count) + "\n";
+          ratio(stats.stored_bytes, events) +
+          " stored; events per entry: " + ratio(events, stats.head.entry_count) + "\n";
   for (const auto& [name, type] : stats.types) {
     text += name + ": " + std::to_string(type.events) + " events, " +
             ratio(type.bytes, type.events) + " bytes each\n";
@@ -122,8 +124,7 @@ std::string to_text(const LedgerStats& stats) {
 std::string to_json(const LedgerStats& stats) {
   JsonObject types;
   for (const auto& [name, type] : stats.types) {
-    types.raw(name,
-              JsonObject().number("events", type.events).number("bytes", type.bytes).text());
+    types.raw(name, JsonObject().number("events", type.events).number("bytes", type.bytes).text());
   }
   JsonObject checkpoints;
   for (const auto& [name, checkpoint] : stats.checkpoints) {

@@ -130,8 +130,8 @@ Status settle_rebuild(const std::string& dir) {
   const LedgerFiles files(dir);
   if (!path_exists(files.projections) && path_exists(files.old_projections)) {
     // Between the two renames: only a finished rebuild gets that far.
-    const std::string& finished = path_exists(files.fresh_projections) ? files.fresh_projections
-                                                                       : files.old_projections;
+    const std::string& finished =
+        path_exists(files.fresh_projections) ? files.fresh_projections : files.old_projections;
     if (Status status = rename_durably(finished, files.projections); !status.ok()) return status;
   }
   if (Status status = remove_tree(files.fresh_projections); !status.ok()) return status;

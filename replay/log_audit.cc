@@ -102,8 +102,8 @@ Result<std::optional<PlacedFinding>> LogAudit::take(const eventstore::DecodedEnt
       return PlacedFinding{std::move(finding), place_of(event, decoded.entry.base_position + i)};
     };
     if (const std::string again = eventstore::encode_event(event); again != decoded.bytes[i]) {
-      return std::optional(placed({"bytes", eventstore::to_hex(again),
-                                   eventstore::to_hex(decoded.bytes[i])}));
+      return std::optional(
+          placed({"bytes", eventstore::to_hex(again), eventstore::to_hex(decoded.bytes[i])}));
     }
     if (auto finding = check_time(decoded, i)) return std::optional(placed(*finding));
     if (auto finding = check_form(event)) return std::optional(placed(*finding));

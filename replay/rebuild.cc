@@ -37,8 +37,7 @@ class SortedWrites final : public eventstore::KvStore {
     KvBatch sorted;
     for (std::size_t i = 0; i < order.size(); ++i) {
       const KvBatch::Operation& operation = *order[i];
-      const bool is_overwritten = i + 1 < order.size() &&
-                                  order[i + 1]->table == operation.table &&
+      const bool is_overwritten = i + 1 < order.size() && order[i + 1]->table == operation.table &&
                                   order[i + 1]->key == operation.key;
       if (is_overwritten) continue;
       if (operation.value) {

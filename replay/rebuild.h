@@ -22,10 +22,11 @@ struct RebuildReport {
 ///
 /// Crash: `proj.new` is filled and flushed; then `proj` becomes `proj.old`, `proj.new` becomes
 /// `proj`, each durably, and `proj.old` is deleted. While `proj` is there, it is whole, old or new,
-/// and the others are litter. Without it, `proj.old` says that `proj.new` is complete. settle_rebuild(), which
-/// open_projections() calls, does accordingly; a read-only opener in that instant finds no tables.
-/// Errors: kNotFound; kConflict; kCorrupt: the log cannot be read; kIo, also a full disk: the old
-/// tables stay. Memory: two batches and the store's memtables. Thread rule: any thread.
+/// and the others are litter. Without it, `proj.old` says that `proj.new` is complete.
+/// settle_rebuild(), which open_projections() calls, does accordingly; a read-only opener in that
+/// instant finds no tables. Errors: kNotFound; kConflict; kCorrupt: the log cannot be read; kIo,
+/// also a full disk: the old tables stay. Memory: two batches and the store's memtables. Thread
+/// rule: any thread.
 Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock,
                               const Progress& progress = {});
 

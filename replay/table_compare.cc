@@ -73,8 +73,8 @@ std::string readable_ledger_key(std::string_view key) {
 }
 
 std::string bytes_text(std::string_view row) {
-  std::string text = std::to_string(row.size()) + " bytes " +
-                     eventstore::to_hex(row.substr(0, kBytesShownMax));
+  std::string text =
+      std::to_string(row.size()) + " bytes " + eventstore::to_hex(row.substr(0, kBytesShownMax));
   if (row.size() > kBytesShownMax) {
     text += "... SHA-256 " + eventstore::to_hex(eventstore::sha256({row}));
   }
@@ -118,10 +118,8 @@ Result<std::optional<RowDifference>> compare_table(const eventstore::KvReader& e
   const auto right = found.scan(table, "", "");
   std::optional<RowDifference> difference;
   while (!difference && (left->valid() || right->valid())) {
-    const bool has_left =
-        left->valid() && (!right->valid() || left->key() <= right->key());
-    const bool has_right =
-        right->valid() && (!left->valid() || right->key() <= left->key());
+    const bool has_left = left->valid() && (!right->valid() || left->key() <= right->key());
+    const bool has_right = right->valid() && (!left->valid() || right->key() <= left->key());
     if (!has_left || !has_right || left->value() != right->value()) {
       const std::string_view key = has_left ? left->key() : right->key();
       difference = RowDifference{readable_key(table, key), describe(table, *left, has_left),
@@ -142,15 +140,19 @@ std::string readable_key(Table table, std::string_view key) {
   if (key == projections::kCheckpointKey) return "checkpoint";
   if (key.empty()) return "the empty key";
   switch (table) {
-    case projections::kKeysTable: return "look-up " + eventstore::to_hex(key.substr(1));
-    case projections::kStreamsTable: return readable_version(key);
+    case projections::kKeysTable:
+      return "look-up " + eventstore::to_hex(key.substr(1));
+    case projections::kStreamsTable:
+      return readable_version(key);
     case projections::kStatesTable:
       return key.front() == 'L' ? "latest state of " + readable_stream(key.substr(1))
                                 : "snapshot of " + readable_version(key.substr(1));
     case projections::kDueTable:
       return key.front() == 'H' ? "hold of " + readable_version(key.substr(1)) : visible(key);
-    case projections::kGeneralLedgerTable: return readable_ledger_key(key);
-    default: return visible(key);
+    case projections::kGeneralLedgerTable:
+      return readable_ledger_key(key);
+    default:
+      return visible(key);
   }
 }
 

@@ -107,8 +107,7 @@ class Attempt {
     const LedgerFiles files(dir_);
     Status status = settled(log_->verify_checksums(), "checksum", files.log, kExpected);
     if (status.ok() && report_.ok() && projections_ != nullptr) {
-      status =
-          settled(projections_->verify_checksums(), "checksum", files.projections, kExpected);
+      status = settled(projections_->verify_checksums(), "checksum", files.projections, kExpected);
     }
     if (status.ok() && report_.ok() && private_ != nullptr) {
       status = settled(private_->verify_checksums(), "checksum", files.private_store, kExpected);
@@ -137,8 +136,8 @@ class Attempt {
     const auto checkpoint = projections::decode_checkpoint(**row);
     const std::string check = "projection " + table.name;
     if (!checkpoint) {
-      differ(check, "checkpoint", "a checkpoint", readable_row(projection.table(),
-                                                               projections::kCheckpointKey, **row));
+      differ(check, "checkpoint", "a checkpoint",
+             readable_row(projection.table(), projections::kCheckpointKey, **row));
       return {};
     }
     if (checkpoint->code_version != projection.code_version()) {

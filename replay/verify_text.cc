@@ -58,8 +58,8 @@ std::string to_text(const Difference& difference) {
 
 std::string to_text(const VerifyReport& report) {
   const eventstore::LogHead& head = report.head;
-  std::string text = "ledger " + report.ledger_id + ", generation " +
-                     std::to_string(head.generation) + "\n";
+  std::string text =
+      "ledger " + report.ledger_id + ", generation " + std::to_string(head.generation) + "\n";
   text += "log: " + std::to_string(head.next_position) + " events in " +
           std::to_string(head.entry_count) + " entries, chain " + eventstore::to_hex(head.chain) +
           "\n";

@@ -10,6 +10,13 @@ namespace {
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 constexpr std::int64_t kSecondsPerDay = 86'400;
 
+constexpr std::int64_t first_second_of(int year) {
+  const std::chrono::sys_days day{std::chrono::year{year} / std::chrono::January / 1};
+  return std::int64_t{day.time_since_epoch().count()} * kSecondsPerDay;
+}
+constexpr std::int64_t kFirstSecond = first_second_of(0);
+constexpr std::int64_t kEndSecond = first_second_of(10'000);
+
 std::int64_t floor_div(std::int64_t value, std::int64_t by) {
   return value / by - (value % by < 0 ? 1 : 0);
 }
@@ -92,6 +99,8 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
   const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
   const std::int64_t seconds =
       days * kSecondsPerDay + *hour * 3600 + (*minute - offset->minutes) * 60 + *second;
+  // An offset can carry the moment out of the years that to_rfc3339() can write.
+  if (seconds < kFirstSecond || seconds >= kEndSecond) return std::nullopt;
   return Instant{seconds * kMicrosPerSecond + micros};
 }
 

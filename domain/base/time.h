@@ -27,7 +27,8 @@ std::int64_t utc_day_of(Instant instant);
 std::string to_rfc3339(Instant instant);
 
 /// Reads RFC 3339 (section 5.6): any offset, 0 to 6 decimals, upper or lower case T and Z.
-/// Leap seconds, more decimals and impossible dates are refused: nothing is rounded.
+/// Leap seconds, more decimals, impossible dates and moments outside the years 0000 to 9999 of UTC
+/// are refused: nothing is rounded, and what was read can be written.
 std::optional<Instant> parse_rfc3339(std::string_view text);
 
 }  // namespace daybook

@@ -1,0 +1,490 @@
+#include "projections/projector.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "eventstore/rocks_kv.h"
+#include "tests/eventstore/temp_dir.h"
+#include "tests/projections/history.h"
+
+namespace daybook::projections {
+namespace {
+
+using eventstore::FakeLog;
+using eventstore::KvBatch;
+using eventstore::MemoryKv;
+using eventstore::Table;
+
+/// All tables made from the whole log in one go.
+Dump rebuilt(const eventstore::EventLog& log) {
+  MemoryKv store(kTableCount);
+  FixedClock clock;
+  Projector projector(log, store, clock, all_projections(store));
+  const Status status = projector.run_once();
+  CHECK(status.ok());
+  return dump(store);
+}
+
+RC_GTEST_PROP(ProjectorTest, rebuilt_and_grown_tables_are_equal_byte_for_byte, ()) {
+  const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+  const History history = some_history(seed, *rc::gen::inRange<std::size_t>(1, 200));
+  FakeLog log;
+  MemoryKv store(kTableCount);
+  FixedClock clock;
+  ProjectorLimits limits;
+  limits.batch_events = *rc::gen::inRange<std::uint64_t>(1, 40);
+  limits.flush_events = *rc::gen::inRange<std::uint64_t>(1, 100);
+  auto projector = std::make_unique<Projector>(log, store, clock, all_projections(store), limits);
+  std::mt19937_64 random(seed);
+  std::size_t done = 0;
+  while (done < history.events.size()) {
+    const std::size_t next = std::min(history.events.size(), done + 1 + random() % 60);
+    append_range(log, history, done, next, random());
+    done = next;
+    RC_ASSERT(projector->run_once().ok());
+    RC_ASSERT(projector->applied() == log.head().next_position);
+    if (random() % 2 == 0) {
+      // Power is lost: every table falls back on its own, to a batch of rows and their checkpoint.
+      projector.reset();
+      store.crash(random());
+      projector = std::make_unique<Projector>(log, store, clock, all_projections(store), limits);
+    }
+  }
+  RC_ASSERT(projector->run_once().ok());
+  for (const auto& projection : projector->status().projections) RC_ASSERT(!projection.rebuilt);
+  RC_ASSERT(dump(store) == rebuilt(log));
+}
+
+RC_GTEST_PROP(ProjectorTest, after_a_crash_rows_are_exactly_those_of_their_checkpoint, ()) {
+  const auto seed = *rc::gen::arbitrary<std::uint64_t>();
+  const History history = some_history(seed, 150);
+  FakeLog log;
+  append_all(log, history, seed);
+  MemoryKv store(kTableCount);
+  FixedClock clock;
+  ProjectorLimits limits;
+  limits.batch_events = *rc::gen::inRange<std::uint64_t>(1, 40);
+  RC_ASSERT(Projector(log, store, clock, all_projections(store), limits).run_once().ok());
+  store.crash(*rc::gen::arbitrary<std::uint64_t>());
+
+  const Dump found = dump(store);
+  for (Table table = 0; table < kTableCount; ++table) {
+    const auto row = found.find({table, std::string(kCheckpointKey)});
+    const auto checkpoint =
+        row == found.end() ? Checkpoint{} : decode_checkpoint(row->second).value();
+    FakeLog prefix;
+    auto cursor = log.read(0);
+    for (std::uint64_t i = 0; i < checkpoint.entry_no; ++i) {
+      auto entry = (*cursor)->next();
+      RC_ASSERT(prefix.append(**entry) == eventstore::AppendOutcome::kCommitted);
+    }
+    Dump expected;
+    if (checkpoint.entry_no > 0) expected = rebuilt(prefix);
+    const auto of_table = [&](const Dump& all) {
+      Dump rows;
+      for (const auto& [key, value] : all) {
+        if (key.first == table) rows[key] = value;
+      }
+      return rows;
+    };
+    RC_ASSERT(of_table(found) == of_table(expected));
+  }
+}
+
+TEST(ProjectorTest, a_batch_bounded_in_bytes_gives_the_same_tables) {
+  const History history = some_history(11, 400);
+  FakeLog log;
+  append_all(log, history, 11);
+  MemoryKv store(kTableCount);
+  FixedClock clock;
+  ProjectorLimits limits;
+  limits.batch_bytes = 300;
+  int batches = 0;
+  Projector projector(log, store, clock, all_projections(store), limits);
+  projector.on_applied([&](std::uint64_t) { ++batches; });
+  ASSERT_TRUE(projector.run_once().ok());
+  EXPECT_GT(batches, 10);
+  EXPECT_EQ(dump(store), rebuilt(log));
+}
+
+TEST(ProjectorTest, tables_on_rocksdb_equal_those_in_memory_across_a_restart) {
+  const History history = some_history(12, 500);
+  FakeLog log;
+  FixedClock clock;
+  const eventstore::TempDir dir;
+  const std::size_t half = history.events.size() / 2;
+  for (const auto& [from, to] : {std::pair{std::size_t{0}, half}, {half, history.events.size()}}) {
+    append_range(log, history, from, to, from);
+    auto store = eventstore::RocksKv::open(dir.file("proj"), table_specs(), {});
+    ASSERT_TRUE(store.ok());
+    ProjectorLimits limits;
+    limits.batch_events = 50;
+    Projector projector(log, **store, clock, all_projections(**store), limits);
+    ASSERT_TRUE(projector.run_once().ok());
+    for (const auto& projection : projector.status().projections) {
+      EXPECT_FALSE(projection.rebuilt) << projection.name;
+      EXPECT_EQ(projection.lag, 0U) << projection.name;
+    }
+    EXPECT_EQ(dump(**store), rebuilt(log));
+  }
+}
+
+/// Counts events; its code version and failures are the test's to choose.
+class Counting final : public Projection {
+ public:
+  Counting(Table table, std::uint32_t code_version, std::uint64_t fail_at = UINT64_MAX)
+      : table_(table), code_version_(code_version), fail_at_(fail_at) {}
+  std::string_view name() const override { return "counting"; }
+  std::uint32_t code_version() const override { return code_version_; }
+  Table table() const override { return table_; }
+  Status apply(const eventstore::DecodedEntry& entry, KvBatch& batch) override {
+    for (std::size_t i = 0; i < entry.events.size(); ++i) {
+      const std::uint64_t position = entry.entry.base_position + i;
+      if (position == fail_at_) return io_error("the disk is gone");
+      batch.put(table_, "p" + std::to_string(position), std::to_string(code_version_));
+      ++applied;
+    }
+    return {};
+  }
+  std::uint64_t applied = 0;
+
+ private:
+  Table table_;
+  std::uint32_t code_version_;
+  std::uint64_t fail_at_;
+};
+
+class TwoTablesTest : public testing::Test {
+ protected:
+  TwoTablesTest() : history_(some_history(3, 60)) { append_all(log_, history_, 3); }
+
+  std::unique_ptr<Projector> make(std::uint32_t first_version, std::uint32_t second_version,
+                                  std::uint64_t second_fails_at = UINT64_MAX) {
+    std::vector<std::unique_ptr<Projection>> projections;
+    auto first = std::make_unique<Counting>(0, first_version);
+    auto second = std::make_unique<Counting>(1, second_version, second_fails_at);
+    first_ = first.get();
+    second_ = second.get();
+    projections.push_back(std::move(first));
+    projections.push_back(std::move(second));
+    ProjectorLimits limits;
+    limits.batch_events = 10;
+    limits.waiters_max = 2;
+    return std::make_unique<Projector>(log_, store_, clock_, std::move(projections), limits);
+  }
+  std::string row(Table table, std::uint64_t position) {
+    return store_.get(table, "p" + std::to_string(position))->value_or("none");
+  }
+  std::uint64_t head() const { return log_.head().next_position; }
+
+  History history_;
+  FakeLog log_;
+  MemoryKv store_{2};
+  FixedClock clock_;
+  Counting* first_ = nullptr;
+  Counting* second_ = nullptr;
+};
+
+TEST_F(TwoTablesTest, another_code_version_rebuilds_that_table_alone) {
+  const auto before = make(1, 1);
+  ASSERT_TRUE(before->run_once().ok());
+  EXPECT_EQ(first_->applied, head());
+  const auto projector = make(1, 2);
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_EQ(first_->applied, 0U);
+  EXPECT_EQ(second_->applied, head());
+  EXPECT_EQ(row(0, 0), "1");
+  EXPECT_EQ(row(1, 0), "2");
+  EXPECT_FALSE(projector->status().projections[0].rebuilt);
+  EXPECT_TRUE(projector->status().projections[1].rebuilt);
+}
+
+TEST_F(TwoTablesTest, nothing_is_read_twice_after_an_ordinary_restart) {
+  ASSERT_TRUE(make(1, 1)->run_once().ok());
+  const auto projector = make(1, 1);
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_EQ(first_->applied, 0U);
+  EXPECT_EQ(projector->applied(), head());
+}
+
+TEST_F(TwoTablesTest, a_checkpoint_beyond_the_log_is_rebuilt) {
+  ASSERT_TRUE(make(1, 1)->run_once().ok());
+  FakeLog shorter;
+  append_range(shorter, history_, 0, 5, 1);
+  std::vector<std::unique_ptr<Projection>> projections;
+  projections.push_back(std::make_unique<Counting>(0, 1));
+  Projector projector(shorter, store_, clock_, std::move(projections));
+  ASSERT_TRUE(projector.run_once().ok());
+  EXPECT_TRUE(projector.status().projections[0].rebuilt);
+  EXPECT_EQ(row(0, 4), "1");
+  EXPECT_EQ(row(0, 5), "none");
+}
+
+TEST_F(TwoTablesTest, a_checkpoint_of_another_log_is_rebuilt_even_where_the_positions_fit) {
+  ASSERT_TRUE(make(1, 1)->run_once().ok());
+  FakeLog other;
+  append_all(other, some_history(4, 300), 9);
+  ASSERT_GT(other.head().entry_count, log_.head().entry_count);
+  std::vector<std::unique_ptr<Projection>> projections;
+  auto counting = std::make_unique<Counting>(0, 1);
+  Counting* counted = counting.get();
+  projections.push_back(std::move(counting));
+  Projector projector(other, store_, clock_, std::move(projections));
+  ASSERT_TRUE(projector.run_once().ok());
+  EXPECT_TRUE(projector.status().projections[0].rebuilt);
+  EXPECT_EQ(counted->applied, other.head().next_position);
+}
+
+TEST_F(TwoTablesTest, a_damaged_checkpoint_is_rebuilt) {
+  ASSERT_TRUE(make(1, 1)->run_once().ok());
+  KvBatch batch;
+  batch.put(1, std::string(kCheckpointKey), "?");
+  ASSERT_TRUE(store_.write(batch).ok());
+  const auto projector = make(1, 1);
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_TRUE(projector->status().projections[1].rebuilt);
+  EXPECT_EQ(second_->applied, head());
+}
+
+TEST_F(TwoTablesTest, rows_without_a_checkpoint_are_not_trusted) {
+  KvBatch batch;
+  batch.put(1, "p999999", "left over");
+  ASSERT_TRUE(store_.write(batch).ok());
+  ASSERT_TRUE(make(1, 1)->run_once().ok());
+  EXPECT_EQ(row(1, 999'999), "none");
+}
+
+TEST_F(TwoTablesTest, an_error_stops_for_good_and_is_published) {
+  const auto projector = make(1, 1, 25);
+  EXPECT_EQ(projector->run_once().code(), StatusCode::kIo);
+  EXPECT_EQ(projector->run_once().code(), StatusCode::kIo);
+  const ProjectorStatus status = projector->status();
+  EXPECT_EQ(status.error.message(), "the disk is gone");
+  EXPECT_TRUE(status.projections[0].last_error.ok());
+  EXPECT_EQ(status.projections[1].last_error.message(), "the disk is gone");
+  EXPECT_LE(status.applied, 25U);
+  EXPECT_EQ(status.projections[1].lag, head() - status.projections[1].position);
+  EXPECT_EQ(row(1, 25), "none");
+  EXPECT_EQ(row(1, 26), "none");
+
+  const auto repaired = make(1, 1);
+  ASSERT_TRUE(repaired->run_once().ok());
+  EXPECT_EQ(row(1, 25), "1");
+  EXPECT_EQ(second_->applied, head() - status.projections[1].position);
+}
+
+TEST_F(TwoTablesTest, an_event_that_cannot_be_decoded_stops_it) {
+  eventstore::Entry entry;
+  const auto log_head = log_.head();
+  entry.generation = log_head.generation;
+  entry.entry_no = log_head.entry_count;
+  entry.base_position = log_head.next_position;
+  entry.prev_chain = log_head.chain;
+  entry.first_recorded_at = entry.last_recorded_at = log_head.last_recorded_at;
+  entry.count = 1;
+  eventstore::append_event_bytes(entry.body, "not an event");
+  ASSERT_EQ(log_.append(entry), eventstore::AppendOutcome::kCommitted);
+  const auto projector = make(1, 1);
+  EXPECT_EQ(projector->run_once().code(), StatusCode::kCorrupt);
+  EXPECT_EQ(projector->status().error.code(), StatusCode::kCorrupt);
+  EXPECT_LT(projector->applied(), head());
+}
+
+TEST_F(TwoTablesTest, waiters_are_called_once_when_their_position_is_applied) {
+  const auto projector = make(1, 1);
+  std::vector<bool> calls;
+  const auto callback = [&](bool reached) { calls.push_back(reached); };
+  ASSERT_TRUE(projector->when_applied(head(), {1'000}, callback));
+  EXPECT_TRUE(calls.empty());
+  EXPECT_EQ(projector->status().waiters, 1U);
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_EQ(calls, std::vector<bool>{true});
+  ASSERT_TRUE(projector->when_applied(head(), {1'000}, callback));
+  EXPECT_EQ(calls, (std::vector<bool>{true, true}));
+  EXPECT_EQ(projector->status().waiters, 0U);
+}
+
+TEST_F(TwoTablesTest, a_waiter_is_let_go_at_its_deadline) {
+  const auto projector = make(1, 1);
+  std::vector<std::string> calls;
+  ASSERT_TRUE(projector->when_applied(
+      head() + 1, {1'000}, [&](bool reached) { calls.push_back(reached ? "+" : "early"); }));
+  ASSERT_TRUE(projector->when_applied(
+      head() + 1, {2'000}, [&](bool reached) { calls.push_back(reached ? "+" : "late"); }));
+  clock_.micros = 999;
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_TRUE(calls.empty());
+  clock_.micros = 1'000;
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_EQ(calls, std::vector<std::string>{"early"});
+  append_events(log_, {history_.events.back()});
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_EQ(calls, (std::vector<std::string>{"early", "+"}));
+}
+
+TEST_F(TwoTablesTest, waiters_beyond_the_bound_are_refused) {
+  const auto projector = make(1, 1);
+  int calls = 0;
+  const auto callback = [&](bool) { ++calls; };
+  EXPECT_TRUE(projector->when_applied(1, {1}, callback));
+  EXPECT_TRUE(projector->when_applied(2, {1}, callback));
+  EXPECT_FALSE(projector->when_applied(3, {1}, callback));
+  EXPECT_EQ(calls, 0);
+}
+
+TEST_F(TwoTablesTest, an_error_lets_the_waiters_go_and_takes_no_more) {
+  const auto projector = make(1, 1, 25);
+  std::vector<bool> calls;
+  ASSERT_TRUE(
+      projector->when_applied(head(), {1'000}, [&](bool reached) { calls.push_back(reached); }));
+  EXPECT_FALSE(projector->run_once().ok());
+  EXPECT_EQ(calls, std::vector<bool>{false});
+  EXPECT_FALSE(projector->when_applied(head(), {1'000}, [](bool) {}));
+}
+
+TEST_F(TwoTablesTest, stop_flushes_what_was_applied) {
+  const auto projector = make(1, 1);
+  ASSERT_TRUE(projector->run_once().ok());
+  ASSERT_TRUE(projector->stop().ok());
+  store_.crash(1);
+  for (const Table table : {0U, 1U}) EXPECT_EQ(row(table, head() - 1), "1");
+}
+
+TEST_F(TwoTablesTest, the_thread_follows_the_log_and_calls_waiters) {
+  const auto projector = make(1, 1);
+  std::uint64_t observed = 0;  // Read after stop() alone.
+  projector->on_applied([&](std::uint64_t position) { observed = position; });
+  projector->start();
+  std::mutex mutex;
+  std::condition_variable called;
+  int reached_count = 0;
+  for (int i = 0; i < 50; ++i) {
+    append_events(log_, {history_.events.back()});
+    projector->notify();
+    ASSERT_TRUE(projector->when_applied(head(), {INT64_MAX}, [&](bool reached) {
+      const std::lock_guard inner(mutex);
+      reached_count += reached ? 1 : 1'000;
+      called.notify_all();
+    }));
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(
+        called.wait_for(lock, std::chrono::seconds(20), [&] { return reached_count == i + 1; }));
+  }
+  EXPECT_EQ(projector->applied(), head());
+  std::vector<bool> left;
+  ASSERT_TRUE(projector->when_applied(head() + 1, {INT64_MAX},
+                                      [&](bool reached) { left.push_back(reached); }));
+  ASSERT_TRUE(projector->stop().ok());
+  EXPECT_EQ(left, std::vector<bool>{false});
+  EXPECT_EQ(observed, head());
+  EXPECT_EQ(row(0, head() - 1), "1");
+}
+
+TEST_F(TwoTablesTest, the_thread_lets_a_waiter_go_at_its_deadline) {
+  const auto projector = make(1, 1);
+  projector->start();
+  std::mutex mutex;
+  std::condition_variable called;
+  std::optional<bool> outcome;
+  ASSERT_TRUE(projector->when_applied(head() + 1, {1'000}, [&](bool reached) {
+    const std::lock_guard lock(mutex);
+    outcome = reached;
+    called.notify_all();
+  }));
+  clock_.micros = 1'000;
+  std::unique_lock lock(mutex);
+  ASSERT_TRUE(called.wait_for(lock, std::chrono::seconds(20), [&] { return outcome.has_value(); }));
+  EXPECT_FALSE(*outcome);
+}
+
+// --- Row cache
+// ------------------------------------------------------------------------------------
+
+struct Number {
+  int value = 0;
+};
+std::string encode_row(const Number& row) { return std::to_string(row.value); }
+bool decode_row(std::string_view bytes, Number& row) {
+  row.value = std::stoi(std::string(bytes));
+  return row.value >= 0;
+}
+
+TEST(RowCacheTest, each_changed_row_is_put_once_in_key_order) {
+  MemoryKv store(1);
+  RowCache<Number> rows(store, 0);
+  for (const char* key : {"c", "a", "c", "b", "c"}) {
+    auto row = rows.edit(key);
+    ASSERT_TRUE(row.ok());
+    if (!**row) (*row)->emplace();
+    ++(**row)->value;
+  }
+  KvBatch batch;
+  rows.finish(batch);
+  ASSERT_EQ(batch.operations().size(), 3U);
+  EXPECT_EQ(batch.operations()[0].key, "a");
+  EXPECT_EQ(batch.operations()[2].key, "c");
+  EXPECT_EQ(batch.operations()[2].value, "3");
+  KvBatch nothing;
+  rows.finish(nothing);
+  EXPECT_TRUE(nothing.empty());
+}
+
+TEST(RowCacheTest, a_row_that_came_and_went_within_a_batch_leaves_no_trace) {
+  MemoryKv store(1);
+  RowCache<Number> rows(store, 0);
+  (*rows.edit("a"))->emplace();
+  (*rows.edit("a"))->reset();
+  KvBatch batch;
+  rows.finish(batch);
+  EXPECT_TRUE(batch.empty());
+}
+
+TEST(RowCacheTest, a_stored_row_is_read_and_erased) {
+  MemoryKv store(1);
+  KvBatch stored;
+  stored.put(0, "a", "41");
+  ASSERT_TRUE(store.write(stored).ok());
+  RowCache<Number> rows(store, 0);
+  EXPECT_EQ((**rows.read("a"))->value, 41);
+  (*rows.edit("a"))->reset();
+  KvBatch batch;
+  rows.finish(batch);
+  ASSERT_EQ(batch.operations().size(), 1U);
+  EXPECT_EQ(batch.operations()[0].value, std::nullopt);
+}
+
+TEST(RowCacheTest, it_is_emptied_above_its_bounds) {
+  MemoryKv store(1);
+  RowCache<Number> by_rows(store, 0, 2);
+  RowCache<Number> by_bytes(store, 0, 100, 4);
+  for (const char* key : {"a", "b", "c"}) {
+    (*by_rows.edit(key))->emplace();
+    (*by_bytes.edit(key))->emplace();
+  }
+  EXPECT_EQ(by_rows.size(), 3U);
+  KvBatch batch;
+  by_rows.finish(batch);
+  by_bytes.finish(batch);
+  EXPECT_EQ(by_rows.size(), 0U);
+  EXPECT_EQ(by_bytes.size(), 0U);
+}
+
+TEST(RowCacheTest, a_row_that_cannot_be_read_is_corrupt) {
+  MemoryKv store(1);
+  KvBatch stored;
+  stored.put(0, "a", "-1");
+  ASSERT_TRUE(store.write(stored).ok());
+  RowCache<Number> rows(store, 0);
+  EXPECT_EQ(rows.edit("a").status().code(), StatusCode::kCorrupt);
+}
+
+}  // namespace
+}  // namespace daybook::projections
