@@ -12,6 +12,7 @@
 
 #include "domain/event.h"
 #include "domain/known_values.h"
+#include "domain/posting_rules.h"
 #include "eventstore/entry.h"
 #include "eventstore/wire.h"
 
