@@ -19,8 +19,8 @@ constexpr projections::StreamTables kStreamTables{projections::kStreamsTable,
                                                   projections::kStatesTable};
 
 /// Applies what counts by a time instead of what was recorded.
-Status count_effective(const StreamReader& stream, Instant effective_at, domain::AccountState& state,
-                       bool& counts_anything) {
+Status count_effective(const StreamReader& stream, Instant effective_at,
+                       domain::AccountState& state, bool& counts_anything) {
   auto sums = stream.balance_effective(effective_at, state.version);
   if (!sums.ok()) return sums.status();
   for (auto& balance : state.balances) balance.balance = {};
@@ -56,8 +56,9 @@ Result<std::uint64_t> Reading::version_at_point(const StreamReader& stream) cons
 }
 
 Result<domain::TenantState> Reading::tenant() const {
-  auto row = rows_->get(projections::kStatesTable, eventstore::latest_state_key(StreamId::of_tenant(
-                                                       request_.principal.tenant)));
+  auto row =
+      rows_->get(projections::kStatesTable,
+                 eventstore::latest_state_key(StreamId::of_tenant(request_.principal.tenant)));
   if (!row.ok()) return row.status();
   if (!*row) return domain::TenantState{};
   return eventstore::decode_tenant_state(**row);

@@ -25,20 +25,32 @@ std::string position_text(const PlacedEvent& placed, std::uint32_t generation) {
 
 std::string_view detail_of(RefusalReason reason) {
   switch (reason) {
-    case RefusalReason::kInsufficientFunds: return "the available funds do not cover the amount";
-    case RefusalReason::kAccountFrozen: return "the account is frozen";
-    case RefusalReason::kAccountClosed: return "the account is closed";
-    case RefusalReason::kBalanceNotZero: return "the account has a balance that is not zero";
-    case RefusalReason::kHoldsOpen: return "the account has open holds";
-    case RefusalReason::kExceedsOriginal: return "the amount exceeds what is left of the original";
-    case RefusalReason::kHoldNotOpen: return "the hold has ended";
-    case RefusalReason::kAlreadyReversed: return "the top-up was reversed before";
+    case RefusalReason::kInsufficientFunds:
+      return "the available funds do not cover the amount";
+    case RefusalReason::kAccountFrozen:
+      return "the account is frozen";
+    case RefusalReason::kAccountClosed:
+      return "the account is closed";
+    case RefusalReason::kBalanceNotZero:
+      return "the account has a balance that is not zero";
+    case RefusalReason::kHoldsOpen:
+      return "the account has open holds";
+    case RefusalReason::kExceedsOriginal:
+      return "the amount exceeds what is left of the original";
+    case RefusalReason::kHoldNotOpen:
+      return "the hold has ended";
+    case RefusalReason::kAlreadyReversed:
+      return "the top-up was reversed before";
     case RefusalReason::kPaymentConflict:
       return "this provider payment was counted on another account or with another amount";
-    case RefusalReason::kLimitReached: return "the account or tenant holds as many as it may";
-    case RefusalReason::kAccountExists: return "an account with this id exists";
-    case RefusalReason::kTenantExists: return "a tenant with this id exists";
-    case RefusalReason::kLastAdminKey: return "the last admin key cannot be revoked";
+    case RefusalReason::kLimitReached:
+      return "the account or tenant holds as many as it may";
+    case RefusalReason::kAccountExists:
+      return "an account with this id exists";
+    case RefusalReason::kTenantExists:
+      return "a tenant with this id exists";
+    case RefusalReason::kLastAdminKey:
+      return "the last admin key cannot be revoked";
   }
   CHECK(false);
 }
@@ -87,8 +99,7 @@ std::string result_json(const PlacedEvent& placed, const std::optional<std::stri
 HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
   const PlacedEvent& shown = answer.original != nullptr ? *answer.original : *answer.event;
   const bool is_replay = answer.kind == AnswerKind::kReplayed;
-  const std::string event_id =
-      eventstore::event_id(shown.event.stream, shown.event.version);
+  const std::string event_id = eventstore::event_id(shown.event.stream, shown.event.version);
   HttpResponse response;
   if (const auto refusal = refusal_in(shown.event.event)) {
     ProblemExtras extras;
@@ -117,8 +128,7 @@ HttpResponse unchanged(const Answer& answer, const AnswerContext& context) {
   response.headers.emplace_back("Content-Type", "application/json");
   response.headers.emplace_back("Daybook-Position", position);
   response.headers.emplace_back("ETag", "\"" + std::to_string(answer.version) + "\"");
-  response.body =
-      JsonObject().null("event").null("result").string("position", position).text();
+  response.body = JsonObject().null("event").null("result").string("position", position).text();
   return response;
 }
 
@@ -155,9 +165,12 @@ HttpResponse to_response(const Answer& answer, const AnswerContext& context) {
   const std::string& id = context.request_id;
   switch (answer.kind) {
     case AnswerKind::kRecorded:
-    case AnswerKind::kReplayed: return recorded(answer, context);
-    case AnswerKind::kUnchanged: return unchanged(answer, context);
-    case AnswerKind::kRejected: return rejected(answer, context);
+    case AnswerKind::kReplayed:
+      return recorded(answer, context);
+    case AnswerKind::kUnchanged:
+      return unchanged(answer, context);
+    case AnswerKind::kRejected:
+      return rejected(answer, context);
     case AnswerKind::kKeyReused:
       return problem(422, "idempotency-key-reuse",
                      "this Idempotency-Key stands for another request", id);
@@ -169,8 +182,7 @@ HttpResponse to_response(const Answer& answer, const AnswerContext& context) {
     case AnswerKind::kRefusalsLimited:
       return retry_later(problem(429, "rate-limited", "too many refusals on this account", id));
     case AnswerKind::kOverloaded:
-      return retry_later(
-          problem(503, "overloaded", "nothing was done; send it again later", id));
+      return retry_later(problem(503, "overloaded", "nothing was done; send it again later", id));
     case AnswerKind::kUnknown:
       return retry_later(problem(503, "storage-degraded",
                                  "the outcome is unknown; the same Idempotency-Key will tell", id));

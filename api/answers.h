@@ -14,7 +14,7 @@ namespace daybook::api {
 
 /// What the answer needs to know of the request.
 struct AnswerContext {
-  bool is_post = false;          ///< 201 instead of 200 for a yes.
+  bool is_post = false;  ///< 201 instead of 200 for a yes.
   std::string request_id;
   std::uint32_t generation = 0;
   std::optional<std::string> secret;  ///< Of a key that this very command made: shown once.
@@ -25,7 +25,8 @@ HttpResponse to_response(const eventstore::Answer& answer, const AnswerContext& 
 /// The `event` member of a write answer: the canonical event without `data`, with its position.
 std::string event_head_json(const eventstore::PlacedEvent& placed, std::uint32_t generation);
 
-/// The canonical event with `position` and `hash`: a row of an event page, the data of an SSE event.
+/// The canonical event with `position` and `hash`: a row of an event page, the data of an SSE
+/// event.
 std::string event_row_json(const eventstore::PlacedEvent& placed, std::uint32_t generation);
 
 }  // namespace daybook::api

@@ -1,8 +1,8 @@
 #include "api/api_key.h"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
+
+#include <openssl/crypto.h>
 
 #include "eventstore/digest.h"
 

@@ -24,8 +24,8 @@ class Results {
       : items_(count), left_(count + 1), ndjson_(ndjson), respond_(std::move(respond)) {}
 
   void set(std::size_t index, const HttpResponse& response) {
-    items_[index] = "{\"body\":" + response.body + ",\"status\":" +
-                    std::to_string(response.status) + "}";
+    items_[index] =
+        "{\"body\":" + response.body + ",\"status\":" + std::to_string(response.status) + "}";
     release();
   }
   void release() {
@@ -168,16 +168,21 @@ bool is_allowed(const Principal& principal, Access access, const TenantId& first
   using domain::Role;
   const auto& roles = principal.roles;
   switch (access) {
-    case Access::kPublic: return true;
+    case Access::kPublic:
+      return true;
     case Access::kReadAccount:
       return roles.has(Role::kAdmin) || roles.has(Role::kOperator) || roles.has(Role::kAuditor) ||
              roles.has(Role::kClient);
     case Access::kRead:
       return roles.has(Role::kAdmin) || roles.has(Role::kOperator) || roles.has(Role::kAuditor);
-    case Access::kAudit: return roles.has(Role::kAdmin) || roles.has(Role::kAuditor);
-    case Access::kCommand: return roles.has(Role::kAdmin) || roles.has(Role::kOperator);
-    case Access::kAdmin: return roles.has(Role::kAdmin);
-    case Access::kFirstTenant: return roles.has(Role::kAdmin) && principal.tenant == first_tenant;
+    case Access::kAudit:
+      return roles.has(Role::kAdmin) || roles.has(Role::kAuditor);
+    case Access::kCommand:
+      return roles.has(Role::kAdmin) || roles.has(Role::kOperator);
+    case Access::kAdmin:
+      return roles.has(Role::kAdmin);
+    case Access::kFirstTenant:
+      return roles.has(Role::kAdmin) && principal.tenant == first_tenant;
   }
   return false;
 }

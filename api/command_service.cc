@@ -24,33 +24,58 @@ constexpr std::size_t kGeneratedIdDigits = 24;
 
 WriteRoute write_route(Operation operation, bool of_service) {
   switch (operation) {
-    case Operation::kOpenAccount: return WriteRoute::kOpenAccount;
-    case Operation::kCloseAccount: return WriteRoute::kCloseAccount;
-    case Operation::kReopenAccount: return WriteRoute::kReopenAccount;
-    case Operation::kFreezeAccount: return WriteRoute::kFreezeAccount;
-    case Operation::kUnfreezeAccount: return WriteRoute::kUnfreezeAccount;
-    case Operation::kErasePrivateData: return WriteRoute::kErasePrivate;
-    case Operation::kTopUp: return WriteRoute::kTopUp;
-    case Operation::kReverseTopUp: return WriteRoute::kReverseTopUp;
-    case Operation::kCharge: return WriteRoute::kCharge;
-    case Operation::kPlaceHold: return WriteRoute::kHold;
-    case Operation::kCaptureHold: return WriteRoute::kCaptureHold;
-    case Operation::kReleaseHold: return WriteRoute::kReleaseHold;
-    case Operation::kRefund: return WriteRoute::kRefund;
-    case Operation::kCreditNote: return WriteRoute::kCreditNote;
-    case Operation::kAdjustment: return WriteRoute::kAdjustment;
-    case Operation::kPayOut: return WriteRoute::kPayout;
-    case Operation::kNoteUsage: return WriteRoute::kUsageFact;
-    case Operation::kSetCreditLimit: return WriteRoute::kSetCreditLimit;
-    case Operation::kClearCreditLimit: return WriteRoute::kClearCreditLimit;
-    case Operation::kSetTag: return of_service ? WriteRoute::kSetServiceTag : WriteRoute::kSetTag;
+    case Operation::kOpenAccount:
+      return WriteRoute::kOpenAccount;
+    case Operation::kCloseAccount:
+      return WriteRoute::kCloseAccount;
+    case Operation::kReopenAccount:
+      return WriteRoute::kReopenAccount;
+    case Operation::kFreezeAccount:
+      return WriteRoute::kFreezeAccount;
+    case Operation::kUnfreezeAccount:
+      return WriteRoute::kUnfreezeAccount;
+    case Operation::kErasePrivateData:
+      return WriteRoute::kErasePrivate;
+    case Operation::kTopUp:
+      return WriteRoute::kTopUp;
+    case Operation::kReverseTopUp:
+      return WriteRoute::kReverseTopUp;
+    case Operation::kCharge:
+      return WriteRoute::kCharge;
+    case Operation::kPlaceHold:
+      return WriteRoute::kHold;
+    case Operation::kCaptureHold:
+      return WriteRoute::kCaptureHold;
+    case Operation::kReleaseHold:
+      return WriteRoute::kReleaseHold;
+    case Operation::kRefund:
+      return WriteRoute::kRefund;
+    case Operation::kCreditNote:
+      return WriteRoute::kCreditNote;
+    case Operation::kAdjustment:
+      return WriteRoute::kAdjustment;
+    case Operation::kPayOut:
+      return WriteRoute::kPayout;
+    case Operation::kNoteUsage:
+      return WriteRoute::kUsageFact;
+    case Operation::kSetCreditLimit:
+      return WriteRoute::kSetCreditLimit;
+    case Operation::kClearCreditLimit:
+      return WriteRoute::kClearCreditLimit;
+    case Operation::kSetTag:
+      return of_service ? WriteRoute::kSetServiceTag : WriteRoute::kSetTag;
     case Operation::kRemoveTag:
       return of_service ? WriteRoute::kRemoveServiceTag : WriteRoute::kRemoveTag;
-    case Operation::kSetCurrency: return WriteRoute::kSetCurrency;
-    case Operation::kCreateTenant: return WriteRoute::kCreateTenant;
-    case Operation::kCreateKey: return WriteRoute::kCreateKey;
-    case Operation::kRevokeKey: return WriteRoute::kRevokeKey;
-    default: CHECK(false && "not a command");
+    case Operation::kSetCurrency:
+      return WriteRoute::kSetCurrency;
+    case Operation::kCreateTenant:
+      return WriteRoute::kCreateTenant;
+    case Operation::kCreateKey:
+      return WriteRoute::kCreateKey;
+    case Operation::kRevokeKey:
+      return WriteRoute::kRevokeKey;
+    default:
+      CHECK(false && "not a command");
   }
 }
 
@@ -111,8 +136,8 @@ void CommandService::run(WriteRequest request, const JsonValue& body, Respond re
 
   auto query = QueryParams::split(request.query);
   const Parameters path = to_parameters(request.params);
-  auto read = read_command(write_route(request),
-                           CommandInput{request.principal.tenant, path, query, body});
+  auto read =
+      read_command(write_route(request), CommandInput{request.principal.tenant, path, query, body});
   if (const auto* errors = std::get_if<std::vector<InputError>>(&read)) {
     return respond(invalid_request(*errors, request.request_id));
   }
@@ -128,8 +153,7 @@ void CommandService::run(WriteRequest request, const JsonValue& body, Respond re
   if (request.route->operation == Operation::kOpenAccount && command.account.empty()) {
     const auto hash = eventstore::sha256({"daybook/account-id/1", command.tenant.value(),
                                           std::string_view("\0", 1), command.idempotency_key});
-    command.account =
-        AccountId("acc_" + eventstore::to_hex(hash).substr(0, kGeneratedIdDigits));
+    command.account = AccountId("acc_" + eventstore::to_hex(hash).substr(0, kGeneratedIdDigits));
   }
   prepared.context.is_post = request.method == "POST";
   prepared.context.request_id = std::move(request.request_id);
@@ -140,11 +164,10 @@ void CommandService::run(WriteRequest request, const JsonValue& body, Respond re
   mint_keys(prepared);
 
   eventstore::Command submitted = prepared.command;
-  services_.ledger.submit(std::move(submitted), [this, prepared = std::move(prepared),
-                                                 respond = std::move(respond)](
-                                                    const eventstore::Answer& answer) {
-    finish(prepared, answer, respond);
-  });
+  services_.ledger.submit(
+      std::move(submitted),
+      [this, prepared = std::move(prepared), respond = std::move(respond)](
+          const eventstore::Answer& answer) { finish(prepared, answer, respond); });
 }
 
 std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& request,
@@ -180,8 +203,8 @@ std::optional<HttpResponse> CommandService::keep_private(Prepared& prepared) {
   auto kept = services_.private_store.put(prepared.command.tenant, prepared.command.account,
                                           *prepared.extra);
   if (!kept.ok()) {
-    HttpResponse response = problem(503, "storage-degraded", "nothing was done",
-                                    prepared.context.request_id);
+    HttpResponse response =
+        problem(503, "storage-degraded", "nothing was done", prepared.context.request_id);
     response.headers.emplace_back("Retry-After", "1");
     return response;
   }
@@ -199,8 +222,8 @@ void CommandService::mint_keys(Prepared& prepared) const {
     grant = &key->key;
   }
   if (grant == nullptr) return;
-  MintedKey minted = mint_key(services_.random, services_.key_pepper, grant->name, grant->roles,
-                              grant->accounts);
+  MintedKey minted =
+      mint_key(services_.random, services_.key_pepper, grant->name, grant->roles, grant->accounts);
   *grant = std::move(minted.key);
   prepared.context.secret = std::move(minted.secret);
 }
@@ -211,8 +234,8 @@ void CommandService::finish(const Prepared& prepared, const eventstore::Answer& 
   const bool is_recorded = answer.kind == eventstore::AnswerKind::kRecorded &&
                            std::holds_alternative<domain::TagSet>(answer.event->event.event);
   // Unknown: the event may be there, and then the value is wanted.
-  const bool is_orphan = prepared.kept && !is_recorded &&
-                         answer.kind != eventstore::AnswerKind::kUnknown;
+  const bool is_orphan =
+      prepared.kept && !is_recorded && answer.kind != eventstore::AnswerKind::kUnknown;
   const bool erases = prepared.erases && answer.event != nullptr &&
                       std::holds_alternative<domain::PrivateDataErased>(answer.event->event.event);
   HttpResponse response = to_response(answer, prepared.context);
@@ -220,9 +243,8 @@ void CommandService::finish(const Prepared& prepared, const eventstore::Answer& 
   // Both write to the private store: not on the thread that commits.
   const auto job = [this, tenant = command.tenant, account = command.account, kept = prepared.kept,
                     erases, id = prepared.context.request_id, response, respond]() mutable {
-    const Status status =
-        erases ? services_.private_store.erase(tenant, account).status()
-               : services_.private_store.remove(tenant, account, *kept);
+    const Status status = erases ? services_.private_store.erase(tenant, account).status()
+                                 : services_.private_store.remove(tenant, account, *kept);
     if (!status.ok()) {
       response = problem(503, "storage-degraded",
                          "recorded, and not erased yet; send it again with the same key", id);
@@ -231,8 +253,8 @@ void CommandService::finish(const Prepared& prepared, const eventstore::Answer& 
     respond(std::move(response));
   };
   if (!services_.workers.post(job)) {
-    HttpResponse busy = problem(503, "overloaded", "send it again with the same key",
-                                prepared.context.request_id);
+    HttpResponse busy =
+        problem(503, "overloaded", "send it again with the same key", prepared.context.request_id);
     busy.headers.emplace_back("Retry-After", "1");
     respond(std::move(busy));
   }

@@ -15,7 +15,10 @@ code, pre { font: 14px/1.4 ui-monospace, monospace; }
 pre { background: #f4f4f4; padding: .5rem 1rem; overflow-x: auto; }
 summary { cursor: pointer; padding: .25rem 0; }
 .method { display: inline-block; width: 5rem; font-weight: 600; }
-@media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } pre { background: #222; } }
+@media (prefers-color-scheme: dark) {
+  body { background: #111; color: #eee; }
+  pre { background: #222; }
+}
 </style>
 </head>
 <body>
@@ -50,7 +53,8 @@ fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
         const list = element("ul");
         for (const parameter of parameters) {
           const row = element("li");
-          row.append(element("code", parameter.name), ` (${parameter.in}) ${parameter.description || ""}`);
+          const place = ` (${parameter.in}) ${parameter.description || ""}`;
+          row.append(element("code", parameter.name), place);
           list.append(row);
         }
         details.append(list);

@@ -119,8 +119,7 @@ class LogSource final : public EventSource {
 
   std::size_t take_from_entry(std::size_t limit, Chunk& chunk) {
     const std::uint64_t begin = next_;
-    const std::uint64_t end =
-        std::min(entry_->entry.end_position(), end_.value_or(UINT64_MAX));
+    const std::uint64_t end = std::min(entry_->entry.end_position(), end_.value_or(UINT64_MAX));
     next_ = std::max(next_, entry_->entry.base_position);
     for (; next_ < end && chunk.events.size() < limit; ++next_) {
       const auto& event = entry_->events[next_ - entry_->entry.base_position];
@@ -265,7 +264,8 @@ std::variant<After, HttpResponse> read_after(const ReadRequest& request, const s
   }
   auto parts = sources.cursors.decode(scope, *text);
   if (!parts || parts->size() != 2) {
-    return bad_position(request, "malformed-cursor", "neither a position nor a cursor of this list");
+    return bad_position(request, "malformed-cursor",
+                        "neither a position nor a cursor of this list");
   }
   return After{std::nullopt, std::move(*parts)};
 }
@@ -278,8 +278,8 @@ HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat fo
                                                     ? "application/x-ndjson"
                                                     : "text/event-stream");
   if (!position.empty()) response.headers.emplace_back("Daybook-Position", position);
-  response.stream = std::make_shared<EventBody>(std::move(source), format, request.generation,
-                                                services);
+  response.stream =
+      std::make_shared<EventBody>(std::move(source), format, request.generation, services);
   return response;
 }
 
@@ -304,7 +304,8 @@ HttpResponse page_response(const std::vector<std::shared_ptr<const PlacedEvent>>
   return response;
 }
 
-std::optional<std::size_t> given_limit(const ReadRequest& request, std::vector<FieldError>& errors) {
+std::optional<std::size_t> given_limit(const ReadRequest& request,
+                                       std::vector<FieldError>& errors) {
   const std::size_t limit = request.query.limit(errors);
   return request.query.find("limit") ? std::optional(limit) : std::nullopt;
 }
@@ -379,10 +380,9 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format,
   const TenantId& tenant = request.principal.tenant;
   if (format == EventFormat::kServerSent || (format == EventFormat::kNdjson && !limit)) {
     const bool endless = format == EventFormat::kServerSent;
-    return stream_response(
-        std::make_unique<LogSource>(services.sources.log, tenant, next,
-                                    endless ? std::nullopt : std::optional(end)),
-        format, request, services, position);
+    return stream_response(std::make_unique<LogSource>(services.sources.log, tenant, next,
+                                                       endless ? std::nullopt : std::optional(end)),
+                           format, request, services, position);
   }
   LogSource source(services.sources.log, tenant, next, end);
   auto chunk = source.read(limit.value_or(50));

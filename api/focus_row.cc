@@ -6,11 +6,10 @@
 #include <span>
 #include <utility>
 
-#include <openssl/evp.h>
-
 #include "api/json_flat.h"
 #include "domain/base/check.h"
 #include "domain/base/utf8.h"
+#include "eventstore/digest.h"
 
 namespace daybook::api {
 namespace {
@@ -62,12 +61,6 @@ void append_framed(std::string& framed, std::string_view text) {
     framed += static_cast<char>(static_cast<unsigned char>(size >> shift));
   }
   framed += text;
-}
-
-std::array<unsigned char, 32> sha256(std::string_view bytes) {
-  std::array<unsigned char, 32> digest{};
-  CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
-  return digest;
 }
 
 Status header_error(const FocusField& field, std::size_t place, const std::string& message) {
@@ -271,7 +264,7 @@ std::string FocusRowBuilder::key_of(const std::vector<FocusField>& fields) {
     append_framed(framed_, names_[place]);
     append_framed(framed_, fields[place].text);
   }
-  const auto digest = sha256(framed_);
+  const auto digest = eventstore::sha256({framed_});
   RowHash hash{};
   static_assert(sizeof(hash) <= sizeof(digest));
   std::memcpy(hash.data(), digest.data(), sizeof(hash));

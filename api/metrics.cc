@@ -1,12 +1,12 @@
 #include "api/metrics.h"
 
+#include <map>
+#include <sstream>
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
-
-#include <map>
-#include <sstream>
 
 namespace daybook::api {
 

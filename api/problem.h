@@ -12,8 +12,8 @@ namespace daybook::api {
 /// Every problem `type` is this and a slug: one place to change.
 inline constexpr std::string_view kProblemBase = "https://daybook.dev/problems/";
 
-/// One wrong part of a request: an RFC 6901 pointer into the body ("" is all of it) or the name of a
-/// path or query parameter, and what is wrong there.
+/// One wrong part of a request: an RFC 6901 pointer into the body ("" is all of it) or the name of
+/// a path or query parameter, and what is wrong there.
 struct FieldError {
   std::string pointer;
   std::string detail;

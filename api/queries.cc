@@ -22,9 +22,9 @@ namespace {
 using domain::Amount;
 using domain::Currency;
 using domain::Money;
-using eventstore::JsonObject;
 using eventstore::json_array;
 using eventstore::json_string;
+using eventstore::JsonObject;
 
 constexpr std::string_view kCursorParam = "cursor";
 
@@ -53,8 +53,7 @@ HttpResponse invalid_query(const ReadRequest& request, std::vector<FieldError> e
 }
 
 HttpResponse bad_cursor(const ReadRequest& request) {
-  return problem(400, "malformed-cursor", "the cursor is not one of this list",
-                 request.request_id);
+  return problem(400, "malformed-cursor", "the cursor is not one of this list", request.request_id);
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
@@ -108,7 +107,8 @@ GivenCursor given_cursor(const ReadRequest& request, const ReadSources& sources,
   return {false, std::move(*decoded)};
 }
 
-// --- Balances --------------------------------------------------------------------------------------
+// --- Balances
+// --------------------------------------------------------------------------------------
 
 std::string balance_json(const projections::BalanceView& view) {
   const auto text = [&](Amount amount) { return to_text(Money{amount, view.currency}); };
@@ -178,7 +178,8 @@ HttpResponse get_credit_limit(const ReadRequest& request, const ReadSources& sou
                               .text());
 }
 
-// --- Accounts and tags -----------------------------------------------------------------------------
+// --- Accounts and tags
+// -----------------------------------------------------------------------------
 
 /// The private part of a tag; empty once it was erased.
 std::optional<std::string> extra_of(const domain::AccountTag& tag, const ReadRequest& request,
@@ -334,7 +335,8 @@ HttpResponse list_accounts(const ReadRequest& request, const ReadSources& source
   return response;
 }
 
-// --- Transactions and statements -------------------------------------------------------------------
+// --- Transactions and statements
+// -------------------------------------------------------------------
 
 std::optional<std::string> description_of(const domain::Event& event) {
   return std::visit(
@@ -451,12 +453,13 @@ HttpResponse get_statement(const ReadRequest& request, const ReadSources& source
   if (from) body.string("from", to_rfc3339(*from));
   if (to) body.string("to", to_rfc3339(*to));
   if (statement->next) {
-    body.string("next", sources.cursors.encode(
-                            cursor_scope(request),
-                            {std::to_string(query.upto_version),
-                             std::to_string(static_cast<std::uint64_t>(
-                                 statement->next->effective_at.micros)),
-                             std::to_string(statement->next->version), position}));
+    body.string(
+        "next",
+        sources.cursors.encode(
+            cursor_scope(request),
+            {std::to_string(query.upto_version),
+             std::to_string(static_cast<std::uint64_t>(statement->next->effective_at.micros)),
+             std::to_string(statement->next->version), position}));
   } else {
     body.null("next");
   }
@@ -465,7 +468,8 @@ HttpResponse get_statement(const ReadRequest& request, const ReadSources& source
   return response;
 }
 
-// --- Tenant ----------------------------------------------------------------------------------------
+// --- Tenant
+// ----------------------------------------------------------------------------------------
 
 std::string currency_json(const domain::CurrencyEntry& entry, std::uint64_t catalogue_version) {
   JsonObject row;
@@ -491,8 +495,8 @@ HttpResponse get_currency(const ReadRequest& request, const ReadSources& sources
   const auto* entry = tenant->catalogue.find(*currency);
   // Every currency works without an entry: limit 0, no minimum.
   const domain::CurrencyEntry none{*currency, {}, {}, domain::CurrencyStatus::kActive};
-  HttpResponse response = json_response(
-      currency_json(entry == nullptr ? none : *entry, tenant->catalogue.version));
+  HttpResponse response =
+      json_response(currency_json(entry == nullptr ? none : *entry, tenant->catalogue.version));
   response.headers.emplace_back("ETag", "\"" + std::to_string(tenant->version) + "\"");
   return response;
 }
@@ -533,9 +537,9 @@ HttpResponse list_of_tenant(const ReadRequest& request, const ReadSources& sourc
   std::size_t index = cursor.parts.empty() ? 0 : parse_number(cursor.parts[0]).value_or(0);
   std::vector<std::string> rows;
   for (; index < size && rows.size() < limit; ++index) {
-    rows.push_back(keys ? key_json(tenant->keys[index])
-                        : currency_json(tenant->catalogue.currencies[index],
-                                        tenant->catalogue.version));
+    rows.push_back(
+        keys ? key_json(tenant->keys[index])
+             : currency_json(tenant->catalogue.currencies[index], tenant->catalogue.version));
   }
   std::optional<std::string> next;
   if (index < size) next = sources.cursors.encode(cursor_scope(request), {std::to_string(index)});
@@ -547,9 +551,8 @@ HttpResponse list_of_tenant(const ReadRequest& request, const ReadSources& sourc
 std::span<const std::string_view> query_names(Operation operation) {
   static constexpr std::array<std::string_view, 5> kAccountsNames{"limit", "cursor", "min_position",
                                                                   "status", "tag[]"};
-  static constexpr std::array<std::string_view, 5> kOneNames{"min_position", "as_of",
-                                                             "as_of_position", "effective_at",
-                                                             "currency"};
+  static constexpr std::array<std::string_view, 5> kOneNames{
+      "min_position", "as_of", "as_of_position", "effective_at", "currency"};
   static constexpr std::array<std::string_view, 6> kListNames{
       "limit", "cursor", "min_position", "as_of", "as_of_position", "currency"};
   static constexpr std::array<std::string_view, 8> kStatementNames{
@@ -563,36 +566,58 @@ std::span<const std::string_view> query_names(Operation operation) {
     return std::span(names).first(names.size() - 1);
   };
   switch (operation) {
-    case Operation::kListAccounts: return kAccountsNames;
-    case Operation::kGetAccount: return without_currency(kOneNames);
-    case Operation::kGetBalance: return kOneNames;
-    case Operation::kGetCreditLimit: return kOneNames;
-    case Operation::kListTags: return without_currency(kListNames);
-    case Operation::kListTransactions: return kListNames;
-    case Operation::kGetStatement: return kStatementNames;
-    case Operation::kListAccountEvents: return kEventsNames;
-    case Operation::kListEvents: return kLogNames;
+    case Operation::kListAccounts:
+      return kAccountsNames;
+    case Operation::kGetAccount:
+      return without_currency(kOneNames);
+    case Operation::kGetBalance:
+      return kOneNames;
+    case Operation::kGetCreditLimit:
+      return kOneNames;
+    case Operation::kListTags:
+      return without_currency(kListNames);
+    case Operation::kListTransactions:
+      return kListNames;
+    case Operation::kGetStatement:
+      return kStatementNames;
+    case Operation::kListAccountEvents:
+      return kEventsNames;
+    case Operation::kListEvents:
+      return kLogNames;
     case Operation::kListCurrencies:
-    case Operation::kListKeys: return kTenantListNames;
+    case Operation::kListKeys:
+      return kTenantListNames;
     case Operation::kSetCreditLimit:
-    case Operation::kClearCreditLimit: return kCurrencyName;
-    default: return {};
+    case Operation::kClearCreditLimit:
+      return kCurrencyName;
+    default:
+      return {};
   }
 }
 
 HttpResponse run_query(const ReadRequest& request, const ReadSources& sources) {
   switch (request.operation) {
-    case Operation::kListAccounts: return list_accounts(request, sources);
-    case Operation::kGetAccount: return get_account(request, sources);
-    case Operation::kGetBalance: return get_balance(request, sources);
-    case Operation::kGetCreditLimit: return get_credit_limit(request, sources);
-    case Operation::kListTags: return list_tags(request, sources);
-    case Operation::kListTransactions: return list_transactions(request, sources);
-    case Operation::kGetStatement: return get_statement(request, sources);
-    case Operation::kGetCurrency: return get_currency(request, sources);
+    case Operation::kListAccounts:
+      return list_accounts(request, sources);
+    case Operation::kGetAccount:
+      return get_account(request, sources);
+    case Operation::kGetBalance:
+      return get_balance(request, sources);
+    case Operation::kGetCreditLimit:
+      return get_credit_limit(request, sources);
+    case Operation::kListTags:
+      return list_tags(request, sources);
+    case Operation::kListTransactions:
+      return list_transactions(request, sources);
+    case Operation::kGetStatement:
+      return get_statement(request, sources);
+    case Operation::kGetCurrency:
+      return get_currency(request, sources);
     case Operation::kListCurrencies:
-    case Operation::kListKeys: return list_of_tenant(request, sources);
-    default: CHECK(false && "not a query");
+    case Operation::kListKeys:
+      return list_of_tenant(request, sources);
+    default:
+      CHECK(false && "not a query");
   }
 }
 

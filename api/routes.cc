@@ -11,7 +11,7 @@ using enum KeyRule;
 
 constexpr RouteInfo command(std::string_view method, std::string_view pattern, Operation operation,
                             Access access = kCommand) {
-  return {method, pattern, operation, access, method == "POST" ? kRequired : kOptional,
+  return {method,         pattern, operation, access, method == "POST" ? kRequired : kOptional,
           kCommandBodyMax};
 }
 constexpr RouteInfo query(std::string_view pattern, Operation operation, Access access) {

@@ -17,9 +17,9 @@ namespace {
 constexpr std::string_view kBearer = "Bearer ";
 
 HttpResponse unauthenticated(const std::string& request_id) {
-  HttpResponse response = problem(401, "unauthenticated",
-                                  "a valid API key is required: Authorization: Bearer <key>",
-                                  request_id);
+  HttpResponse response =
+      problem(401, "unauthenticated", "a valid API key is required: Authorization: Bearer <key>",
+              request_id);
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
@@ -56,7 +56,9 @@ bool accepts(std::string_view accept, Operation operation) {
   return takes("application/json") || takes("application/*") || takes("application/problem+json");
 }
 
-bool is_query(const RouteInfo& route) { return route.method == "GET" && route.access != Access::kPublic; }
+bool is_query(const RouteInfo& route) {
+  return route.method == "GET" && route.access != Access::kPublic;
+}
 
 std::optional<std::string> owned(std::optional<std::string_view> text) {
   return text ? std::optional(std::string(*text)) : std::nullopt;
@@ -68,8 +70,8 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
   auto route = find_route(head.method, head.path);
   if (std::holds_alternative<PathNotFound>(route)) return not_found(head.request_id);
   if (const auto* wrong = std::get_if<MethodNotAllowed>(&route)) {
-    HttpResponse response = problem(405, "method-not-allowed", "this path has other methods",
-                                    head.request_id);
+    HttpResponse response =
+        problem(405, "method-not-allowed", "this path has other methods", head.request_id);
     response.headers.emplace_back("Allow", wrong->allow);
     return response;
   }
@@ -161,7 +163,8 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
           run_batch(request, {principal, parts_.first_tenant, parts_.commands}, *shared);
         });
     if (!taken) {
-      (*shared)(retry_later(problem(503, "overloaded", "nothing was done; send it again later", id)));
+      (*shared)(
+          retry_later(problem(503, "overloaded", "nothing was done; send it again later", id)));
     }
     return;
   }
@@ -229,7 +232,8 @@ void Service::run_read(HttpRequest request, Admitted admitted, Respond respond) 
   if (auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
     ProblemExtras extras;
     extras.errors = std::move(*errors);
-    return respond(problem(422, "validation", "the query is not valid", request.request_id, extras));
+    return respond(
+        problem(422, "validation", "the query is not valid", request.request_id, extras));
   }
   ReadRequest read;
   read.operation = operation;
@@ -262,8 +266,8 @@ void Service::wait_and_read(std::uint64_t position, ReadRequest read, const Http
   const bool waits = parts_.projector.when_applied(
       position, deadline, [this, job = std::move(job), busy, shared, id](bool reached) {
         if (!reached) {
-          (*shared)(retry_later(problem(503, "projection-lag",
-                                        "the read models have not got that far yet", id)));
+          (*shared)(retry_later(
+              problem(503, "projection-lag", "the read models have not got that far yet", id)));
         } else if (!parts_.workers.post(job)) {
           busy();
         }
@@ -275,12 +279,21 @@ HttpResponse Service::about_process(Operation operation, const std::string& requ
   HttpResponse response;
   response.headers.emplace_back("Content-Type", "application/json");
   switch (operation) {
-    case Operation::kHealth: response.body = R"({"status":"ok"})"; return response;
-    case Operation::kReadiness: return readiness(request_id);
-    case Operation::kVersion: response.body = parts_.version; return response;
-    case Operation::kContract: response.body = contract_text(); return response;
-    case Operation::kMetrics: return metrics_text();
-    default: break;
+    case Operation::kHealth:
+      response.body = R"({"status":"ok"})";
+      return response;
+    case Operation::kReadiness:
+      return readiness(request_id);
+    case Operation::kVersion:
+      response.body = parts_.version;
+      return response;
+    case Operation::kContract:
+      response.body = contract_text();
+      return response;
+    case Operation::kMetrics:
+      return metrics_text();
+    default:
+      break;
   }
   response.headers.front().second = "text/html; charset=utf-8";
   response.headers.emplace_back("Content-Security-Policy",
@@ -295,7 +308,8 @@ HttpResponse Service::readiness(const std::string& request_id) const {
   const std::uint64_t committed = parts_.ledger.committed();
   const std::uint64_t lag = committed - std::min(committed, status.applied);
   if (parts_.ledger.failed()) {
-    return retry_later(problem(503, "storage-degraded", "writes cannot be acknowledged", request_id));
+    return retry_later(
+        problem(503, "storage-degraded", "writes cannot be acknowledged", request_id));
   }
   if (!status.error.ok()) {
     return retry_later(problem(503, "projection-lag", "a read model has stopped", request_id));

@@ -44,8 +44,7 @@ struct ServiceParts {
 /// over to commands, queries and streams. Thread rule: as HttpHandler.
 class Service final : public HttpHandler {
  public:
-  Service(ServiceParts parts, ServiceLimits limits)
-      : parts_(std::move(parts)), limits_(limits) {}
+  Service(ServiceParts parts, ServiceLimits limits) : parts_(std::move(parts)), limits_(limits) {}
 
   std::variant<HttpResponse, BodyLimit> on_header(const HttpRequest& head) override;
   void on_request(HttpRequest request, Respond respond) override;

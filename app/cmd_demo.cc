@@ -94,7 +94,7 @@ std::string read_key(const Node& node, const std::string& dir) {
 }
 
 void print_guide(const std::string& url, const std::string& key, const DemoData& data) {
-  const std::string bearer = "curl -sS -H 'Authorization: Bearer " + key + "' ";
+  const std::string bearer = "curl -sS -w '\\n' -H 'Authorization: Bearer " + key + "' ";
   const std::string account = url + "/v1/accounts/" + data.account_id(0);
   std::cout << "daybook serves on " << url << "\nadmin key: " << key
             << "\n\nThe balance of an account, a charge on it, and its latest transactions:\n\n"

@@ -41,15 +41,18 @@ Status FocusImport::check(std::istream& file) {
     errors_ << to_text(error) << '\n';
     return true;
   };
-  return api::read_focus_csv(file,
-                             {[&](const api::FocusRow& row) {
-                                if (auto error = objection_to(row, item_of(row), rules_.now)) {
-                                  return wrong(*error);
-                                }
-                                progress.update(++counts_.rows);
-                                return true;
-                              },
-                              wrong});
+  const auto take = [&](const api::FocusRow& row) {
+    if (auto error = objection_to(row, item_of(row), rules_.now)) return wrong(*error);
+    for (const std::string& column : withheld_columns(row)) {
+      ++counts_.withheld;
+      progress.clear();
+      errors_ << "line " << row.line << ", column " << column
+              << ": left out, it looks like a card number\n";
+    }
+    progress.update(++counts_.rows);
+    return true;
+  };
+  return api::read_focus_csv(file, {take, wrong});
 }
 
 Status FocusImport::book(std::istream& file, ImportTarget& target, StopSignal& stop) {
@@ -221,6 +224,7 @@ std::string FocusImport::summary_json() const {
       .number("already_there", counts_.present)
       .number("refused", counts_.refused)
       .number("wrong", counts_.wrong)
+      .number("values_left_out", counts_.withheld)
       .number("accounts_opened", counts_.opened)
       .raw("accounts", eventstore::json_array(accounts))
       .text();

@@ -1,9 +1,5 @@
 #include "app/node.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -29,34 +25,16 @@
 #include "eventstore/rocks_kv.h"
 #include "eventstore/rocks_log.h"
 #include "eventstore/system_ports.h"
-#include "projections/accounts.h"
-#include "projections/balances.h"
 #include "projections/due.h"
-#include "projections/general_ledger.h"
-#include "projections/index_rows.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
+#include "replay/ledger_files.h"
 
 namespace daybook::app {
 namespace {
 
 using eventstore::RocksKv;
 using eventstore::RocksLog;
-
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store) {
-  using namespace projections;  // NOLINT(google-build-using-namespace): a list of their names
-  std::vector<std::unique_ptr<Projection>> all;
-  all.push_back(std::make_unique<IndexKeys>(kKeysTable));
-  all.push_back(std::make_unique<IndexStreams>(kStreamsTable));
-  all.push_back(std::make_unique<IndexStates>(store, kStatesTable));
-  all.push_back(std::make_unique<Balances>(store, kBalancesTable));
-  all.push_back(std::make_unique<Accounts>(store, kAccountsTable));
-  all.push_back(std::make_unique<Due>(store, kDueTable));
-  all.push_back(std::make_unique<GeneralLedger>(store, kGeneralLedgerTable));
-  return all;
-}
-
 
 /// Reads the ledger's tenants' keys as of the last event that the states have.
 Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
@@ -66,36 +44,14 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
     // "L" tenant NUL kind id NUL
     const std::string_view key = cursor->key();
     const std::size_t end = key.find('\0');
-    const bool is_tenant =
-        end != std::string_view::npos && end + 1 < key.size() &&
-        key[end + 1] == static_cast<char>(domain::StreamKind::kTenant);
+    const bool is_tenant = end != std::string_view::npos && end + 1 < key.size() &&
+                           key[end + 1] == static_cast<char>(domain::StreamKind::kTenant);
     if (!is_tenant) continue;
     auto state = eventstore::decode_tenant_state(cursor->value());
     if (!state.ok()) return state.status();
     keys.load(TenantId(std::string(key.substr(1, end - 1))), *state);
   }
   return cursor->status();
-}
-
-/// Writes a file that only its owner may read, whole or not at all, durably.
-Status write_secret_file(const std::string& dir, const std::string& name,
-                         const std::string& content) {
-  const std::string path = dir + "/" + name;
-  const std::string fresh = path + ".new";
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): open(2) is what it is.
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return eventstore::errno_status("create", fresh, errno);
-  const bool written =
-      ::fchmod(file, 0600) == 0 &&
-      ::write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
-      ::fsync(file) == 0;
-  const int error = errno;
-  ::close(file);
-  if (!written) return eventstore::errno_status("write", fresh, error);
-  if (::rename(fresh.c_str(), path.c_str()) != 0) {
-    return eventstore::errno_status("rename", fresh, errno);
-  }
-  return eventstore::sync_directory(dir);
 }
 
 /// Splits HOST:PORT; an IPv6 address stands in brackets.
@@ -108,7 +64,8 @@ Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& te
     host = host.substr(1, host.size() - 2);
   }
   const std::string digits = text.substr(colon + 1);
-  if (digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos) return wrong;
+  if (digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos)
+    return wrong;
   const unsigned long port = std::stoul(digits);
   if (port > UINT16_MAX) return wrong;
   return std::pair(host, static_cast<std::uint16_t>(port));
@@ -168,24 +125,16 @@ Status Node::Parts::open_stores() {
   RocksLog::Options log_options;
   log_options.create_if_missing = true;
   // An identity is given once, to a ledger that has none.
-  if (!eventstore::path_exists(config.data_dir + "/log.watermark")) {
+  if (!eventstore::path_exists(replay::LedgerFiles(config.data_dir).watermark)) {
     log_options.ledger_id = eventstore::to_hex(random.bytes(16));
   }
   auto opened_log = RocksLog::open(config.data_dir, log_options);
   if (!opened_log.ok()) return opened_log.status();
   log = std::move(*opened_log);
-  auto opened_rows =
-      RocksKv::open(config.data_dir + "/proj", projections::table_specs(), RocksKv::Options{});
+  auto opened_rows = replay::open_projections(config.data_dir, RocksKv::Options{});
   if (!opened_rows.ok()) return opened_rows.status();
   derived = std::move(*opened_rows);
-  std::vector<eventstore::TableSpec> private_tables;
-  for (const auto& name : eventstore::PrivateStore::table_names()) private_tables.push_back({name});
-  RocksKv::Options private_options;
-  private_options.durable = true;
-  private_options.memtable_bytes = std::size_t{4} << 20;
-  private_options.block_cache_bytes = std::size_t{4} << 20;
-  auto opened_private =
-      RocksKv::open(config.data_dir + "/private", private_tables, private_options);
+  auto opened_private = replay::open_private(config.data_dir, RocksKv::Mode::kReadWrite);
   if (!opened_private.ok()) return opened_private.status();
   private_rows = std::move(*opened_private);
   private_store = std::make_unique<eventstore::PrivateStore>(*private_rows, random);
@@ -194,9 +143,9 @@ Status Node::Parts::open_stores() {
 
 Status Node::Parts::start_core() {
   std::string cursor_secret;
-  for (const auto& [name, secret] : {std::pair("api-keys", &key_pepper),
-                                     std::pair("fingerprints", &fingerprint_secret),
-                                     std::pair("cursors", &cursor_secret)}) {
+  for (const auto& [name, secret] :
+       {std::pair("api-keys", &key_pepper), std::pair("fingerprints", &fingerprint_secret),
+        std::pair("cursors", &cursor_secret)}) {
     auto value = private_store->secret(name);
     if (!value.ok()) return value.status();
     *secret = std::move(*value);
@@ -206,7 +155,7 @@ Status Node::Parts::start_core() {
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
   projector = std::make_unique<projections::Projector>(*log, *derived, clock,
-                                                       all_projections(*derived));
+                                                       replay::all_projections(*derived));
   projector->on_applied([this](std::uint64_t position) {
     index->publish(position);
     if (ledger != nullptr) ledger->indexed(position);
@@ -261,7 +210,9 @@ Status Node::Parts::create_first_tenant() {
   api::MintedKey minted = api::mint_key(random, key_pepper, "first admin key", roles, {});
   // The key before the tenant: a crash in between leaves a key that opens nothing, and the next
   // start makes another; the other way round nobody could enter.
-  Status status = write_secret_file(config.data_dir, "admin.key", minted.secret + "\n");
+  constexpr unsigned kOwnerOnly = 0600;
+  Status status = replay::write_file_durably(replay::LedgerFiles(config.data_dir).admin_key,
+                                             minted.secret + "\n", kOwnerOnly);
   if (!status.ok()) return status;
   eventstore::Command command;
   command.tenant = tenant;

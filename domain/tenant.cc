@@ -31,8 +31,9 @@ class Decider {
   }
 
   Outcome operator()(const RevokeApiKey& command) const {
-    const auto key = std::find_if(state_.keys.begin(), state_.keys.end(),
-                                  [&](const ApiKey& known) { return known.grant.id == command.id; });
+    const auto key = std::find_if(state_.keys.begin(), state_.keys.end(), [&](const ApiKey& known) {
+      return known.grant.id == command.id;
+    });
     if (key == state_.keys.end()) return Rejection{RejectionKind::kNotFound, "", "no such key"};
     if (key->revoked_at) return unchanged();
     if (key->grant.roles.has(Role::kAdmin) && active_admins() == 1) {

@@ -203,7 +203,7 @@ class RocksKv::Core {
       if (status.ok() || attempt == kReadOnlyOpenAttempts || !path_exists(path_ + "/CURRENT")) {
         return status;
       }
-      std::this_thread::sleep_for(kReadOnlyOpenPause);
+      std::this_thread::sleep_for(kReadOnlyOpenPause);  // bounded
     }
   }
 

@@ -111,7 +111,7 @@ class RocksLog::Core {
       const Status status = open_for_reading();
       if (status.ok() || attempt == kReadOnlyOpenAttempts) return status;
       db_.reset();
-      std::this_thread::sleep_for(kReadOnlyOpenPause);
+      std::this_thread::sleep_for(kReadOnlyOpenPause);  // bounded
     }
   }
 

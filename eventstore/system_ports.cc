@@ -1,9 +1,9 @@
 #include "eventstore/system_ports.h"
 
-#include <sys/random.h>
-
 #include <cerrno>
 #include <chrono>
+
+#include <sys/random.h>
 
 #include "domain/base/check.h"
 
@@ -19,7 +19,8 @@ std::string SystemRandom::bytes(std::size_t size) const {
   std::size_t filled = 0;
   while (filled < size) {
     const ssize_t got = getrandom(out.data() + filled, size - filled, 0);
-    // Only an interrupted call may fail once the pool is seeded; without randomness there is no key.
+    // Only an interrupted call may fail once the pool is seeded; without randomness there is no
+    // key.
     CHECK(got > 0 || errno == EINTR);
     if (got > 0) filled += static_cast<std::size_t>(got);
   }

@@ -404,7 +404,9 @@ class FocusTest(CliCase):
         with open(path, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         self.assertEqual(len(rows), 1000)
-        self.import_to_url(path)
+        done = self.import_to_url(path)
+        self.assertIn("line 733, column ResourceId: left out", done.stderr)
+        self.assertEqual(json.loads(done.stdout)["values_left_out"], 1)
         sums = self.check(rows)
         self.assertEqual(len(sums), 3)
         self.assertEqual(self.balance("1234567890123")["balance"], "-18.0066386184")

@@ -315,7 +315,7 @@ TEST(StateCodecTest, unknown_enumerators_in_a_state_are_refused) {
   tenant.catalogue.currencies[0].status = static_cast<domain::CurrencyStatus>(2);
   EXPECT_FALSE(decode_tenant_state(encode_state(tenant)).ok());
   tenant = tenant_state();
-  tenant.keys[0].roles.bits = 16;
+  tenant.keys[0].grant.roles.bits = 16;
   EXPECT_FALSE(decode_tenant_state(encode_state(tenant)).ok());
 }
 

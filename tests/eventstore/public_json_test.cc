@@ -84,12 +84,12 @@ TEST(PublicJsonTest, references_are_ids_numbers_are_text_and_bytes_are_hexadecim
             R"({"catalogue_version":"18446744073709551615"})");
   EXPECT_EQ(public_data_json(recorded(
                 domain::TagSet{{}, "t", "v", domain::PrivateValue{"\x01\xFF", "\x02"}, {}})),
-            R"({"extra":{"commitment":"02","reference":"01ff"},"tag":"t","value":"v"})");
+            R"({"extra":{"commitment":"02","ref":"01ff"},"tag":"t","value":"v"})");
   domain::Roles roles;
   roles.add(domain::Role::kClient);
   roles.add(domain::Role::kAdmin);
-  EXPECT_EQ(public_data_json(recorded(domain::ApiKeyCreated{"k", {}, roles, {}, "\xAB"})),
-            R"({"accounts":[],"key":"k","roles":["admin","client"],"secret_hmac":"ab"})");
+  EXPECT_EQ(public_data_json(recorded(domain::ApiKeyCreated{{"k", {}, roles, {}, "\xAB"}})),
+            R"({"id":"k","roles":["admin","client"],"secret_hmac":"ab"})");
   EXPECT_EQ(
       public_data_json(
           recorded(domain::PaymentClaimed{"p", "i", usd("1"), {AccountId("beta"), 2}})),
@@ -106,9 +106,9 @@ TEST(PublicJsonTest, attribute_names_sort_by_utf16_whatever_their_order) {
             "\"\xEF\xAC\xB3\":\"dalet\"}}");
 }
 
-TEST(PublicJsonTest, a_leaf_hash_is_that_of_rfc_9162) {
-  EXPECT_EQ(to_hex(leaf_hash("")),
-            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
+TEST(PublicJsonTest, the_public_hash_is_what_sha256sum_says_of_the_line) {
+  EXPECT_EQ(to_hex(public_hash("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace

@@ -421,6 +421,29 @@ TEST_F(SequencerLookupTest, the_window_is_let_go_as_it_is_indexed) {
   EXPECT_EQ(desk_.sequencer.window_bytes(), 0U);
 }
 
+TEST(SequencerTest,
+     look_ups_of_before_a_state_was_let_go_are_sent_back_though_the_window_has_them) {
+  SequencerLimits limits;
+  limits.resident_streams_max = 0;
+  Desk desk(limits);
+  desk.done(open("USD"));
+  desk.done(top_up(usd("10")));
+  desk.index();
+  const auto reply = std::make_shared<Desk::Reply>();
+  PreparedCommand prepared = desk.prepare(Desk::command(charge(usd("10"))), reply);
+  desk.done(charge(usd("10")));
+  desk.index();
+  desk.index();  // the second sweep lets the state go; the window still has its events
+  EXPECT_EQ(desk.sequencer.resident_streams(), 1U);
+  EXPECT_GT(desk.sequencer.window_bytes(), 0U);
+  // Taken as it is, the stale state would let the balance be spent twice.
+  EXPECT_FALSE(desk.sequencer.offer(prepared, desk.now));
+  prepared.lookups = desk.look_up(prepared.command);
+  EXPECT_TRUE(desk.sequencer.offer(prepared, desk.now));
+  desk.commit();
+  EXPECT_EQ(body_of<domain::ChargeRefused>(reply->answer().event).short_by, usd("10"));
+}
+
 TEST(SequencerTest, an_index_ahead_of_the_commit_drops_nothing_that_is_in_flight) {
   SequencerLimits limits;
   limits.window_slack_events = 0;
@@ -538,10 +561,9 @@ TEST(SequencerTest, a_tenants_terms_are_adopted_and_used_by_the_next_decision) {
   admin.add(domain::Role::kAdmin);
   const auto created = desk.done(Desk::tenant_command(
       domain::CreateTenant{"Hosting", {"k1", {}, admin, {}, std::string(32, 'h')}}, "t1"));
-  EXPECT_EQ(created.version, 2U);
-  EXPECT_EQ(domain::name_of(created.event->event.event), "ApiKeyCreated");
+  EXPECT_EQ(created.version, 1U);
+  EXPECT_EQ(domain::name_of(created.event->event.event), "TenantCreated");
   EXPECT_EQ(created.event->event.idempotency_key, "t1");
-  EXPECT_EQ(desk.log()[0]->event.idempotency_key, "");
   desk.done(open("USD"));
   const auto set = desk.send(Desk::tenant_command(
       domain::SetCurrency{currency("USD"), amount("5"), std::nullopt, {}}, "t2"));
@@ -550,9 +572,9 @@ TEST(SequencerTest, a_tenants_terms_are_adopted_and_used_by_the_next_decision) {
   EXPECT_EQ(domain::name_of(set->answer().event->event.event), "CurrencySet");
   EXPECT_EQ(body_of<domain::ChargePosted>(charged->answer().event).credit_limit, usd("5"));
   EXPECT_EQ(body_of<domain::ChargePosted>(charged->answer().event).catalogue_version, 1U);
-  EXPECT_EQ(desk.names(), (Names{"TenantCreated", "ApiKeyCreated", "AccountOpened", "CurrencySet",
+  EXPECT_EQ(desk.names(), (Names{"TenantCreated", "AccountOpened", "CurrencySet",
                                  "CatalogueAdopted", "ChargePosted"}));
-  EXPECT_EQ(desk.log()[4]->event.stream, domain::StreamId::partition(tenant_id()));
+  EXPECT_EQ(desk.log()[3]->event.stream, domain::StreamId::partition(tenant_id()));
   EXPECT_EQ(
       desk.done(Desk::tenant_command(
                     domain::SetCurrency{currency("USD"), amount("5"), std::nullopt, {}}, "t2"))

@@ -37,6 +37,11 @@ class Describer {
     return ref.account.value() + "#" + std::to_string(ref.version);
   }
   static std::string text_of(const AccountId& account) { return account.value(); }
+  static std::string text_of(domain::KeyGrant& grant) {
+    Describer nested;
+    grant.serialize(nested);
+    return "{" + nested.text() + " }";
+  }
   static std::string text_of(domain::Roles roles) { return std::to_string(roles.bits); }
   static std::string text_of(const domain::PrivateValue& value) {
     return std::to_string(value.reference.size()) + " private bytes";

@@ -49,6 +49,10 @@ class RandomFields {
     fill(value.currency);
     fill(value.amount);
   }
+  static void fill(domain::KeyGrant& value) {
+    RandomFields nested;
+    value.serialize(nested);
+  }
   static void fill(domain::EventRef& value) { fill(value.version); }
   static void fill(AccountId& value) { value = AccountId(*rc::gen::arbitrary<std::string>()); }
   static void fill(domain::AccountEventRef& value) {
@@ -213,8 +217,8 @@ inline std::vector<RecordedEvent> representative_events() {
       PrivateDataErased{"asked by the customer"},
       NoChange{EventRef{6}},
       CommandRefused{"hold", RefusalReason::kInsufficientFunds, rub("9000"), rub("8480")},
-      TenantCreated{cyrillic},
-      ApiKeyCreated{"k-7f3a", hebrew, reader, {AccountId("acme"), AccountId("beta:2")}, secret},
+      TenantCreated{cyrillic, {"k-0001", thai, reader, {}, secret}},
+      ApiKeyCreated{{"k-7f3a", hebrew, reader, {AccountId("acme"), AccountId("beta:2")}, secret}},
       ApiKeyRevoked{"k-7f3a"},
       CurrencySet{currency("JPY"), money("50000", "JPY"), money("500", "JPY"),
                   CurrencyStatus::kInactive, 4},
