@@ -198,6 +198,18 @@ class AccountsTest(LedgerCase):
         self.problem(self.client.put(self.path(account, "/credit-limit?currency=SEK"), body),
                      422, "validation")
 
+    def test_clearing_and_erasing_may_say_why_and_removing_says_nothing(self):
+        account = self.open_account()
+        self.set_limit(account, "10.00")
+        self.ok(self.client.put(self.path(account, "/tags/a"), {"value": "x", "extra": "y"}))
+        reason = {"reason": "asked by the customer"}
+        for rest in ("/credit-limit", "/private"):
+            answer = self.ok(self.client.request("DELETE", self.path(account, rest), reason))
+            self.assertEqual(answer.result["reason"], reason["reason"])
+        self.problem(self.client.request("DELETE", self.path(account, "/tags/a"), reason),
+                     422, "validation", "/reason")
+        self.assertNotIn("reason", self.ok(self.client.delete(self.path(account, "/tags/a"))).result)
+
     def test_a_currency_without_an_entry_works_and_one_with_an_entry_is_listed(self):
         shown = self.ok(self.client.get("/v1/catalogue/currencies/NOK")).json
         self.assertEqual((shown["code"], shown["default_credit_limit"], shown["status"]),

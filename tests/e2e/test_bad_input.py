@@ -186,6 +186,42 @@ class BodyTest(LedgerCase):
         self.problem(self.charge(self.account, "0.01", description="ü" * 512 + "x"),
                      422, "validation", "/description")
 
+    def test_attributes_have_limits_and_no_control_characters(self):
+        def note(attributes):
+            return self.command(self.account, "usage-facts", {"attributes": attributes})
+
+        for attributes in ({f"n{n}": "" for n in range(64)}, {"n" * 64: "v" * 1024},
+                           {f"{n}": "v" * 1023 for n in range(8)}):
+            self.done(note(attributes))
+        for attributes, pointer in (
+                ({f"n{n}": "" for n in range(65)}, "/attributes"),
+                ({"n" * 65: ""}, "/attributes/" + "n" * 65), ({"": "v"}, "/attributes/"),
+                ({"é" * 32 + "n": ""}, "/attributes/" + "é" * 32 + "n"),
+                ({"n": "v" * 1025}, "/attributes/n"), ({"n": "a\nb"}, "/attributes/n"),
+                ({"a\tb": "v"}, "/attributes/a\tb"), ({"n": "\u007f"}, "/attributes/n"),
+                ({f"{n}": "v" * 1024 for n in range(8)}, "/attributes")):
+            with self.subTest(pointer[:40]):
+                self.problem(note(attributes), 422, "validation", pointer)
+        self.assertEqual(self.version(self.account), self.before + 3)
+
+    def test_members_that_other_commands_have_are_unknown(self):
+        amount = money("1.00")
+        hold = self.done(self.command(self.account, "holds", {"amount": amount})).event["id"]
+        for what, body, extra in (
+                ("holds", {"amount": amount}, {"attributes": {}}),
+                (f"holds/{hold}/capture", {}, {"effective_at": "2026-01-01T00:00:00Z"}),
+                ("credit-notes", {"amount": amount, "reason": "x"}, {"description": "x"}),
+                ("credit-notes", {"amount": amount, "reason": "x"}, {"attributes": {}}),
+                ("adjustments", {"amount": amount, "reason": "x"}, {"service": "101"}),
+                ("payouts", {"amount": amount}, {"reason": "x"})):
+            with self.subTest(what=what, extra=extra):
+                self.problem(self.command(self.account, what, {**body, **extra}), 422,
+                             "validation", "/" + next(iter(extra)))
+        self.problem(self.client.post("/v1/accounts", {
+            "currency": "USD", "tags": {"a": {"value": "b", "extra": "c"}}}),
+            422, "validation", "/tags/a/extra")
+        self.assertEqual(self.version(self.account), self.before + 1)
+
     def test_what_looks_like_a_card_number_is_422_and_ids_are_not(self):
         for text in ("4111111111111111", "paid with 5555 5555 5555 4444", "378282246310005."):
             with self.subTest(text):

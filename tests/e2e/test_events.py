@@ -61,8 +61,9 @@ class EventsTest(LedgerCase):
     def history(self):
         account = self.open_account(tags={"env": {"value": "prod"}})
         self.top_up(account, "100.00", description="naïve – \u20ac \U0001f600 \"quoted\" \\ /")
-        self.charge(account, "0.0000008", attributes={"z": "1", "a": "\u0001\n", "é": "2"})
-        self.charge(account, "1000.00")
+        self.done(self.charge(account, "0.0000008", attributes={
+            "z": "1", "a": "\u007e\u0080\u2028", "é": "2", "\ufb33": "3", "\U0001f600": "4"}))
+        self.problem(self.charge(account, "1000.00"), 409, "insufficient-funds")
         self.set_limit(account, "5")
         self.done(self.command(account, "freeze", {"reason": "audit"}))
         self.done(self.command(account, "unfreeze"))

@@ -83,7 +83,7 @@ class ReadsTest(LedgerCase):
                    for what in ("balance", "transactions", "tags", "credit-limit")]
         before = [self.ok(self.client.get(self.path(account, query))).body for query in queries]
         self.set_limit(account, "9.00")
-        self.charge(account, "5.00", effective_at=answers[0]["effective_at"])
+        self.done(self.charge(account, "5.00", effective_at=answers[0]["effective_at"]))
         self.ok(self.client.put(self.path(account, "/tags/late"), {"value": "x"}))
         self.done(self.command(account, "freeze"))
         after = [self.ok(self.client.get(self.path(account, query))).body for query in queries]
