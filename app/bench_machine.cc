@@ -2,6 +2,8 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -9,11 +11,14 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/statfs.h>
+#include <sys/types.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "app/bench_parts.h"
+#include "domain/base/result.h"
 #include "eventstore/files.h"
 
 namespace daybook::app {

@@ -1,17 +1,29 @@
 #include "app/bench_parts.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "app/countdown.h"
+#include "app/node.h"
+#include "app/stop_signal.h"
 #include "domain/account.h"
+#include "domain/account_events.h"
 #include "domain/base/check.h"
+#include "domain/base/result.h"
+#include "domain/currency.h"
+#include "domain/money.h"
+#include "eventstore/command.h"
 #include "eventstore/entry.h"
+#include "eventstore/event_log.h"
 #include "eventstore/rocks_log.h"
 
 namespace daybook::app {
@@ -64,9 +76,10 @@ eventstore::Command command_for(std::size_t account) {
   return command;
 }
 
-const domain::Currency& dollars() {
-  static const domain::Currency kDollars = *domain::Currency::parse("USD");
-  return kDollars;
+domain::Currency dollars() {
+  const auto currency = domain::Currency::parse("USD");
+  CHECK(currency.has_value());
+  return *currency;
 }
 
 void submit(Node& node, eventstore::Command command, const std::shared_ptr<Batch>& batch) {
@@ -106,7 +119,7 @@ Status open_bench_accounts(Node& node, const BenchLoad& load) {
 
 Result<std::uint64_t> run_charges(Node& node, const BenchLoad& load, int run,
                                   const StopSignal& stop) {
-  const domain::Money amount = {*domain::parse_amount("0.0042"), dollars()};
+  const domain::Money amount = {{int128{4'200'000'000}}, dollars()};
   const std::string prefix = "r" + std::to_string(run) + "-";
   std::deque<std::shared_ptr<Batch>> in_flight;
   std::uint64_t next = 0;

@@ -49,6 +49,7 @@ struct BenchBodies {
   std::vector<Body> bodies;
   std::uint64_t events = 0;
 };
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): both count events, in the order of the text
 Result<BenchBodies> read_bodies(const std::string& dir, std::size_t batch,
                                 std::uint64_t events_max);
 

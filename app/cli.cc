@@ -1,14 +1,17 @@
 #include "app/cli.h"
 
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
 #include "app/commands.h"
+#include "app/settings.h"
 #include "app/version.h"
 #include "domain/base/check.h"
+#include "domain/base/result.h"
 
 namespace daybook::app {
 
@@ -47,11 +50,13 @@ void add_setting_flags(CLI::App& app, SettingValues& flags, std::string& config_
   for (const SettingInfo& setting : all_settings()) {
     std::string help(setting.help);
     if (!setting.default_text.empty()) help += " [" + setting.default_text + "]";
-    const std::string name(setting.name);
-    app.add_option_function<std::string>(
-           flag_of(name), [&flags, name](const std::string& text) { flags[name] = text; }, help)
+    app.add_option(flag_of(setting.name), flags[std::string(setting.name)], help)
         ->type_name("VALUE");
   }
+}
+
+void forget_absent_flags(const CLI::App& app, SettingValues& flags) {
+  std::erase_if(flags, [&app](const auto& flag) { return app.count(flag_of(flag.first)) == 0; });
 }
 
 void add_version(CLI::App& app, Command& chosen) {

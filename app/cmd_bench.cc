@@ -1,11 +1,12 @@
+#include <cstddef>
+#include <cstdint>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
 #include "app/bench_parts.h"
 #include "app/cli.h"
@@ -15,6 +16,7 @@
 #include "app/progress.h"
 #include "app/scratch_dir.h"
 #include "app/stop_signal.h"
+#include "domain/base/result.h"
 #include "eventstore/json_text.h"
 
 namespace daybook::app {

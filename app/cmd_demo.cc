@@ -1,22 +1,29 @@
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
 #include "app/cli.h"
 #include "app/commands.h"
+#include "app/config.h"
 #include "app/countdown.h"
 #include "app/demo_data.h"
 #include "app/node.h"
 #include "app/progress.h"
 #include "app/scratch_dir.h"
+#include "app/settings.h"
 #include "app/stop_signal.h"
+#include "domain/base/result.h"
+#include "eventstore/command.h"
 #include "eventstore/files.h"
 #include "eventstore/system_ports.h"
 
@@ -104,7 +111,8 @@ void print_guide(const std::string& url, const std::string& key, const DemoData&
             << R"("},"description":"My first charge"})"
             << "' '" << account << "/charges'\n"
             << bearer << "'" << account << "/transactions?limit=5'\n"
-            << "\nThe contract to read: " << url << "/docs" << std::endl;
+            << "\nThe contract to read: " << url << "/docs\n"
+            << std::flush;
 }
 
 int serve_demo(const Config& config, StopSignal& stop) {

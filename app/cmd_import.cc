@@ -4,15 +4,16 @@
 #include <string>
 #include <utility>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
-#include "api/focus_csv.h"
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/focus_import.h"
 #include "app/import_target.h"
 #include "app/node.h"
+#include "app/settings.h"
 #include "app/stop_signal.h"
+#include "domain/base/result.h"
 #include "eventstore/system_ports.h"
 
 namespace daybook::app {

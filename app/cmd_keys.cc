@@ -1,15 +1,15 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
 #include "api/json_reader.h"
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/http_client.h"
+#include "domain/base/result.h"
 #include "eventstore/digest.h"
 #include "eventstore/json_text.h"
 #include "eventstore/system_ports.h"
@@ -82,36 +82,42 @@ int create(const Options& options) {
   return kExitOk;
 }
 
-int list(const Options& options) {
-  auto client = HttpClient::open(options.url, options.key_file);
-  if (!client.ok()) return report(client.status());
+std::string text_row(const JsonValue& key) {
+  const std::string revoked = text_member(key, "revoked_at");
+  return text_member(key, "id") + "  " + joined(key.find("roles")) + "  " +
+         (revoked.empty() ? "active" : "revoked " + revoked) + "  " + text_member(key, "name");
+}
+
+/// Every page of the list, a row for each key.
+Result<std::vector<std::string>> rows_of(HttpClient& client, bool json) {
   std::vector<std::string> rows;
   std::string next;
   for (int page = 0; page < kPagesMax; ++page) {
     const std::string cursor = next.empty() ? "" : "&cursor=" + percent_encoded(next);
-    auto answer = (*client)->send({"GET", "/v1/keys?limit=1000" + cursor});
-    if (!answer.ok()) return report(answer.status());
+    auto answer = client.send({"GET", "/v1/keys?limit=1000" + cursor});
+    if (!answer.ok()) return answer.status();
     auto keys = json_of(*answer);
-    if (!keys.ok()) return report(keys.status());
+    if (!keys.ok()) return keys.status();
     const JsonValue* data = keys->find("data");
-    if (data == nullptr || data->array() == nullptr) return report(invalid("no list of keys"));
+    if (data == nullptr || data->array() == nullptr) return invalid("no list of keys");
     for (const JsonValue& key : *data->array()) {
-      if (options.json) {
-        rows.push_back(canonical_text(key));
-        continue;
-      }
-      const std::string revoked = text_member(key, "revoked_at");
-      rows.push_back(text_member(key, "id") + "  " + joined(key.find("roles")) + "  " +
-                     (revoked.empty() ? "active" : "revoked " + revoked) + "  " +
-                     text_member(key, "name"));
+      rows.push_back(json ? canonical_text(key) : text_row(key));
     }
     next = text_member(*keys, "next");
     if (next.empty()) break;
   }
+  return rows;
+}
+
+int list(const Options& options) {
+  auto client = HttpClient::open(options.url, options.key_file);
+  if (!client.ok()) return report(client.status());
+  auto rows = rows_of(**client, options.json);
+  if (!rows.ok()) return report(rows.status());
   if (options.json) {
-    std::cout << JsonObject().raw("data", eventstore::json_array(rows)).text() << '\n';
+    std::cout << JsonObject().raw("data", eventstore::json_array(*rows)).text() << '\n';
   } else {
-    for (const std::string& row : rows) std::cout << row << '\n';
+    for (const std::string& row : *rows) std::cout << row << '\n';
   }
   return kExitOk;
 }

@@ -1,15 +1,17 @@
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
 #include "api/position.h"
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/progress.h"
+#include "domain/base/result.h"
+#include "domain/base/strong_id.h"
 #include "domain/base/time.h"
 #include "eventstore/json_text.h"
 #include "eventstore/system_ports.h"
@@ -83,9 +85,10 @@ int replay_account(const Options& options) {
   if (!options.tenant.empty()) query.tenant = TenantId(options.tenant);
   std::optional<api::PublicPosition> asked;
   if (!options.as_of.empty()) {
-    query.as_of = parse_rfc3339(options.as_of);
-    if (!query.as_of) return report_usage("--as-of: expected a time like 2026-01-31T10:00:00Z");
-    if (*query.as_of > eventstore::SystemClock().now()) {
+    const auto time = parse_rfc3339(options.as_of);
+    if (!time) return report_usage("--as-of: expected a time like 2026-01-31T10:00:00Z");
+    query.as_of = time;
+    if (*time > eventstore::SystemClock().now()) {
       return report_usage("--as-of: lies in the future");
     }
   }

@@ -3,14 +3,17 @@
 #include <string>
 #include <utility>
 
-#include <CLI/CLI.hpp>
+#include <CLI/CLI.hpp>  // IWYU pragma: keep
 
 #include "app/cli.h"
 #include "app/commands.h"
+#include "app/config.h"
 #include "app/log_lines.h"
 #include "app/node.h"
+#include "app/settings.h"
 #include "app/stop_signal.h"
 #include "app/version.h"
+#include "domain/base/result.h"
 #include "eventstore/json_text.h"
 
 namespace daybook::app {
@@ -41,21 +44,22 @@ int serve(const Config& config) {
   node->on_failure([&stop] { stop.fail(); });
   if (!node->new_admin_key().empty()) {
     std::cout << "admin key: " << node->new_admin_key() << "  (kept in " << config.data_dir
-              << "/admin.key)" << std::endl;
+              << "/admin.key)\n"
+              << std::flush;
   }
   auto url = node->serve();
   if (!url.ok()) return fail(log, url.status());
   stop.end_at_once(false);
   log.write(LogLevel::kInfo, "serving",
             JsonObject().string("url", *url).number("events", node->committed()));
-  std::cout << "daybook serves on " << *url << std::endl;
+  std::cout << "daybook serves on " << *url << '\n' << std::flush;
 
   const StopSignal::Reason reason = stop.wait();
   if (reason == StopSignal::Reason::kFailed) {
     log.write(LogLevel::kError, "storage failed");
     std::cerr << "daybook: the store of " << config.data_dir
               << " failed; nothing more is acknowledged. What was acknowledged is safe."
-              << std::endl;
+              << "\n";
   } else {
     log.write(LogLevel::kInfo, "stopping");
   }
@@ -80,7 +84,10 @@ void add_serve(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("serve", "Serve the ledger in a directory over HTTP");
   auto options = std::make_shared<Options>();
   add_setting_flags(*command, options->flags, options->config_file);
-  command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
+  command->callback([&chosen, options, command] {
+    forget_absent_flags(*command, options->flags);
+    chosen = [options] { return run(*options); };
+  });
 }
 
 }  // namespace daybook::app

@@ -25,8 +25,10 @@ void add_bench(CLI::App& app, Command& chosen);
 void add_offline_verbs(CLI::App& app, Command& chosen);
 void add_version(CLI::App& app, Command& chosen);
 
-/// The settings as flags of a command; what was given ends up in `flags` and `config_file`, which
-/// outlive the parsing.
+/// The settings as flags of a command, to be read into `flags` and `config_file`, which outlive the
+/// parsing.
 void add_setting_flags(CLI::App& app, SettingValues& flags, std::string& config_file);
+/// Once parsed: leaves those that were given.
+void forget_absent_flags(const CLI::App& app, SettingValues& flags);
 
 }  // namespace daybook::app

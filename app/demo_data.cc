@@ -1,12 +1,24 @@
 #include "app/demo_data.h"
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include "domain/account.h"
+#include "domain/account_events.h"
 #include "domain/base/check.h"
+#include "domain/base/int128.h"
+#include "domain/base/time.h"
+#include "domain/currency.h"
 #include "domain/event.h"
+#include "domain/money.h"
+#include "eventstore/command.h"
 
 namespace daybook::app {
 namespace {
@@ -77,7 +89,9 @@ DemoData::DemoData(std::uint64_t seed, Instant now)
     Account account;
     account.id = "cust-";
     for (int digit = 0; digit < 8; ++digit) account.id.push_back(kHex[below(kHex.size())]);
-    account.currency = *domain::Currency::parse(kCurrencies[i % kCurrencies.size()].code);
+    const auto currency = domain::Currency::parse(kCurrencies[i % kCurrencies.size()].code);
+    CHECK(currency.has_value());
+    account.currency = *currency;
     accounts_.push_back(std::move(account));
   }
 }

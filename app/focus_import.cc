@@ -1,12 +1,23 @@
 #include "app/focus_import.h"
 
 #include <chrono>
+#include <cstddef>
 #include <istream>
 #include <ostream>
+#include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
+#include "api/focus_csv.h"
 #include "api/json_reader.h"
+#include "app/focus_items.h"
+#include "app/http_client.h"
+#include "app/import_target.h"
 #include "app/progress.h"
+#include "app/stop_signal.h"
+#include "domain/base/result.h"
+#include "domain/money.h"
 #include "eventstore/json_text.h"
 
 namespace daybook::app {
@@ -69,8 +80,7 @@ Status FocusImport::book(std::istream& file, ImportTarget& target, StopSignal& s
     progress.update(counts_.imported + counts_.present + counts_.refused);
     return status.ok();
   };
-  const Status read =
-      api::read_focus_csv(file, {take, [](const api::FocusRowError&) { return true; }});
+  Status read = api::read_focus_csv(file, {take, [](const api::FocusRowError&) { return true; }});
   if (!read.ok()) return read;
   if (status.ok()) status = book_window(target, stop);
   return status;
@@ -209,6 +219,7 @@ std::string FocusImport::summary_text() const {
 
 std::string FocusImport::summary_json() const {
   std::vector<std::string> accounts;
+  accounts.reserve(sums_.size());
   for (const auto& [key, sum] : sums_) {
     accounts.push_back(JsonObject()
                            .string("account", key.first)

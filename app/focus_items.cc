@@ -1,12 +1,22 @@
 #include "app/focus_items.h"
 
+#include <optional>
+#include <string>
 #include <string_view>
-#include <utility>
+#include <variant>
 #include <vector>
 
+#include "api/body_reader.h"
 #include "api/card_rule.h"
+#include "api/command_json.h"
+#include "api/fingerprint.h"
+#include "api/focus_csv.h"
 #include "api/json_reader.h"
 #include "domain/base/check.h"
+#include "domain/base/strong_id.h"
+#include "domain/base/time.h"
+#include "domain/currency.h"
+#include "domain/money.h"
 #include "eventstore/json_text.h"
 
 namespace daybook::app {

@@ -1,12 +1,19 @@
 #include "app/http_client.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
-#include <limits>
+#include <ios>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
-#include <curl/curl.h>
+#include <curl/curl.h>  // IWYU pragma: keep
+
+#include "api/json_reader.h"
+#include "domain/base/result.h"
 
 namespace daybook::app {
 namespace {
@@ -56,6 +63,8 @@ struct HttpClient::Handle {
   ~Handle() { curl_easy_cleanup(curl); }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
+  Handle(Handle&&) = delete;
+  Handle& operator=(Handle&&) = delete;
 
   template <class Value>
   void set(CURLoption option, Value value) {
@@ -72,6 +81,7 @@ struct HttpClient::Handle {
 HttpClient::HttpClient(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
 HttpClient::~HttpClient() = default;
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order of the command line
 Result<std::unique_ptr<HttpClient>> HttpClient::open(const std::string& url,
                                                      const std::string& key_file) {
   std::string base = url;

@@ -10,10 +10,12 @@
 namespace daybook::app {
 
 struct HttpCall {
-  std::string method = "GET";
+  std::string method;
   std::string path;  ///< With its query, as it is sent.
+  // NOLINTBEGIN(readability-redundant-member-init): so that a call may leave them out.
   std::string body = {};
   std::string idempotency_key = {};  ///< Empty: none.
+  // NOLINTEND(readability-redundant-member-init)
   std::string content_type = "application/json";
 };
 
@@ -30,11 +32,14 @@ class HttpClient {
  public:
   /// `url` is http://HOST:PORT or https://…, without a path; `key_file` holds the bare key.
   /// Errors: kInvalid: not such a URL, or a key that is none; kNotFound, kIo: the key file.
+  // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order of the command line
   static Result<std::unique_ptr<HttpClient>> open(const std::string& url,
                                                   const std::string& key_file);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
+  HttpClient(HttpClient&&) = delete;
+  HttpClient& operator=(HttpClient&&) = delete;
 
   /// Whatever the server answered. kUnavailable: it did not, or not in time.
   Result<HttpAnswer> send(const HttpCall& call);

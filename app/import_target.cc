@@ -1,15 +1,26 @@
 #include "app/import_target.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "api/answers.h"
+#include "api/command_json.h"
+#include "api/http_message.h"
 #include "api/json_reader.h"
 #include "api/position.h"
 #include "app/countdown.h"
+#include "app/focus_items.h"
+#include "app/http_client.h"
+#include "app/node.h"
 #include "domain/base/check.h"
+#include "domain/base/result.h"
+#include "domain/base/strong_id.h"
 #include "eventstore/command.h"
 #include "eventstore/json_text.h"
 

@@ -1,13 +1,16 @@
 #include "app/log_lines.h"
 
+#include <memory>
 #include <string>
-#include <utility>
+#include <string_view>
 
+#include <spdlog/common.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include "domain/base/check.h"
 #include "domain/base/time.h"
+#include "eventstore/json_text.h"
 #include "eventstore/system_ports.h"
 
 namespace daybook::app {

@@ -18,6 +18,8 @@ class LogLines {
   ~LogLines();
   LogLines(const LogLines&) = delete;
   LogLines& operator=(const LogLines&) = delete;
+  LogLines(LogLines&&) = delete;
+  LogLines& operator=(LogLines&&) = delete;
 
   /// `event` says what happened in a few fixed words; `fields` whatever belongs to it.
   void write(LogLevel level, std::string_view event, eventstore::JsonObject fields = {});

@@ -1,7 +1,11 @@
 #include "app/progress.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <iostream>
+#include <string>
 #include <utility>
 
 #include <unistd.h>

@@ -15,6 +15,8 @@ class Progress {
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
+  Progress(Progress&&) = delete;
+  Progress& operator=(Progress&&) = delete;
 
   /// Cheap: prints at most ten times a second.
   void update(std::uint64_t done);

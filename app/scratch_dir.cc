@@ -3,13 +3,16 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
 #include <system_error>
 #include <utility>
 
+#include "domain/base/result.h"
 #include "eventstore/files.h"
 
 namespace daybook::app {
 
+// NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order of the path
 Result<ScratchDir> ScratchDir::make(const std::string& parent, const std::string& what) {
   std::error_code error;
   const std::string base =

@@ -11,6 +11,7 @@ class ScratchDir {
  public:
   /// Makes `parent`/daybook-`what`-XXXXXX, mode 0700; an empty parent is the system's directory for
   /// temporary files. Errors: kIo.
+  // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order of the path
   static Result<ScratchDir> make(const std::string& parent, const std::string& what);
 
   ScratchDir(ScratchDir&& other) noexcept;

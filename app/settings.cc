@@ -2,14 +2,24 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <ios>
 #include <limits>
+#include <optional>
 #include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
+#include <vector>
 
-#include <toml++/toml.h>
+#include <toml++/toml.h>  // IWYU pragma: keep
+
+#include "app/config.h"
+#include "domain/base/result.h"
 
 namespace daybook::app {
 namespace {
@@ -35,7 +45,7 @@ struct Setting {
 constexpr std::uint64_t kMillisecondsMax = 3'600'000;
 
 const std::vector<Setting>& settings_table() {
-  static const std::vector<Setting> kTable = {
+  static const std::vector<Setting> table = {
       {"data", "Directory of the ledger", &Config::data_dir},
       {"listen", "HOST:PORT to serve on; port 0 takes any free one", &Config::listen},
       {"log", "Log of record: rocksdb (kafka is not available in this build)", &Settings::log},
@@ -86,7 +96,7 @@ const std::vector<Setting>& settings_table() {
        &Config::settle_interval_ms,
        {1, kMillisecondsMax}},
   };
-  return kTable;
+  return table;
 }
 
 const Setting* find_setting(std::string_view name) {

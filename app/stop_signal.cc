@@ -2,16 +2,18 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -28,7 +30,7 @@ constexpr int kFailedStatus = 1;
 struct StopSignal::State {
   void watch();
   bool wait_for_signal();
-  void decide(Reason reason);
+  void decide(Reason why);
   void wake() const {
     const std::uint64_t one = 1;
     // The counter is far from its maximum, so this neither blocks nor fails.
@@ -132,7 +134,7 @@ bool StopSignal::stopping() const {
 StopSignal::Reason StopSignal::wait() {
   std::unique_lock lock(state_->mutex);
   state_->decided.wait(lock, [this] { return state_->reason.has_value(); });
-  return *state_->reason;
+  return state_->reason.value_or(Reason::kAsked);
 }
 
 bool StopSignal::wait_for(std::chrono::milliseconds time) {

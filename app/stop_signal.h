@@ -22,6 +22,8 @@ class StopSignal {
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
+  StopSignal(StopSignal&&) = delete;
+  StopSignal& operator=(StopSignal&&) = delete;
 
   /// While nothing is lost by it: asked to end, the process ends at once, with status 0.
   void end_at_once(bool at_once);
