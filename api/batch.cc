@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/body_reader.h"
 #include "api/http_gate.h"
 #include "api/json_reader.h"
 #include "api/problem.h"
@@ -88,7 +89,7 @@ std::variant<std::vector<JsonValue>, HttpResponse> read_items(const HttpRequest&
   auto* object = std::get<JsonValue>(value).object();
   if (object == nullptr) return invalid("", "must be an object");
   for (auto& member : *object) {
-    if (member.name != "commands") return invalid("/" + member.name, "unknown member");
+    if (member.name != "commands") return invalid(pointer_into("", member.name), "unknown member");
     auto* array = member.value.array();
     if (array == nullptr) return invalid("/commands", "must be a list");
     if (array->size() > kBatchCommandsMax) return invalid("/commands", "more than 10,000 commands");
@@ -109,7 +110,8 @@ std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& pr
   ProblemExtras extras;
   const auto member_text = [&](const JsonMember& member) {
     const std::string* text = member.value.string();
-    if (text == nullptr) extras.errors.push_back({"/" + member.name, "must be a string"});
+    if (text == nullptr)
+      extras.errors.push_back({pointer_into("", member.name), "must be a string"});
     return text == nullptr ? std::string() : *text;
   };
   Item item;
@@ -130,7 +132,7 @@ std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& pr
     } else if (member.name == "body") {
       item.body = std::move(member.value);
     } else {
-      extras.errors.push_back({"/" + member.name, "unknown member"});
+      extras.errors.push_back({pointer_into("", member.name), "unknown member"});
     }
   }
   if (item.request.method.empty()) extras.errors.push_back({"/method", "is required"});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/body_reader.h"
 #include "domain/base/utf8.h"
 
 namespace daybook::api {
@@ -98,8 +99,9 @@ std::optional<Instant> QueryParams::instant(std::string_view name,
                                             std::vector<FieldError>& errors) const {
   const auto text = find(name);
   if (!text) return std::nullopt;
-  const auto instant = parse_rfc3339(*text);
-  if (!instant) errors.push_back(error_at(name, "must be an RFC 3339 time"));
+  const auto instant = parse_utc(*text);
+  if (!instant)
+    errors.push_back(error_at(name, "must be a time in UTC such as 2026-01-31T10:00:00Z"));
   return instant;
 }
 

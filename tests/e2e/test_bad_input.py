@@ -281,6 +281,9 @@ class ParameterTest(LedgerCase):
                            ("/balance?as_of=2026-13-01T00:00:00Z", "as_of"),
                            ("/balance?as_of=", "as_of"),
                            ("/balance?effective_at=2026-01-01", "effective_at"),
+                           ("/balance?as_of=2026-01-01T00:00:00%2B00:00", "as_of"),
+                           ("/balance?as_of=2026-01-01%2000:00:00Z", "as_of"),
+                           ("/balance?as_of=2026-01-01T00:00:00.1234567Z", "as_of"),
                            ("/balance?currency=usd", "currency"),
                            ("/statement?from=x", "from"), ("/statement?to=x", "to"),
                            ("/balance?nonsense=1", "nonsense")):

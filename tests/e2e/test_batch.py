@@ -121,9 +121,26 @@ class BatchTest(LedgerCase):
         self.assertIn(response.status, (413, 422), repr(response))
         self.assert_balance(account, balance="-100.00")
 
+    def test_no_commands_have_no_results(self):
+        self.assertEqual(self.batch([]), [])
+
+    def test_an_item_is_guarded_by_its_if_match(self):
+        account = self.open_account()
+        guarded = [{**self.item(account, "top-ups", {"amount": money("1.00")}), "if_match": tag}
+                   for tag in ('"1"', '"1"', '"2"')]
+        self.assertEqual([item["status"] for item in self.batch(guarded)], [201, 412, 201])
+        self.assert_balance(account, balance="2.00")
+
+    def test_path_values_of_items_are_held_to_their_grammar(self):
+        results = self.batch([self.item(".a", "top-ups", {"amount": money("1.00")}),
+                              self.item("absent", "top-ups", {"amount": money("1.00")})])
+        self.assertEqual([item["status"] for item in results], [422, 404])
+        self.assertEqual(results[0]["body"]["errors"][0]["parameter"], "account")
+
     def test_a_batch_that_is_no_batch_is_refused_as_a_whole(self):
         for body, pointer in (({}, "/commands"), ({"commands": {}}, "/commands"),
-                              ({"commands": [], "x": 1}, "/x")):
+                              ({"commands": [], "x": 1}, "/x"),
+                              ({"a/b~": 1}, "/a~1b~0")):
             with self.subTest(body=body):
                 self.problem(self.client.post("/v1/batch", body, key=None), 422, "validation",
                              pointer)
