@@ -388,7 +388,8 @@ TEST(CommandJsonTest, a_body_that_is_no_object_is_the_one_error) {
 
 TEST(CommandJsonTest, no_body_stands_for_an_empty_object_where_nothing_is_required) {
   for (const Spec& spec : specs()) {
-    bool required = false;
+    // An entry of the catalogue is set as a whole: to nothing only by saying so.
+    bool required = spec.route == Route::kSetCurrency;
     for (const Member& member : spec.members) required |= member.required;
     EXPECT_EQ(is_body_optional(spec.route), !required) << label(spec, "");
     const auto parsed = parse_command_body(spec.route, "");
@@ -606,10 +607,10 @@ TEST(CommandJsonTest, a_credit_limit_agrees_with_the_currency_of_the_query) {
   EXPECT_EQ(account_command<domain::SetCreditLimit>(read(spec, text)).reason, "x");
   spec.route = Route::kClearCreditLimit;
   const auto cleared = read(spec, R"({"reason":"y"})");
-  EXPECT_EQ(account_command<domain::ClearCreditLimit>(cleared).currency.code(), "CHF");
+  EXPECT_EQ(account_command<domain::ClearCreditLimit>(cleared).currency->code(), "CHF");
   EXPECT_EQ(account_command<domain::ClearCreditLimit>(cleared).reason, "y");
   spec.query = {};
-  EXPECT_EQ(shown(read(spec, "")), "?currency");
+  EXPECT_EQ(account_command<domain::ClearCreditLimit>(read(spec, "")).currency, std::nullopt);
 }
 
 TEST(CommandJsonTest, a_tags_extra_stays_out_of_the_command) {
@@ -674,7 +675,7 @@ TEST(CommandJsonTest, tenant_commands_carry_every_member) {
   EXPECT_EQ(tenant_command<domain::CreateApiKey>(outcome).key.accounts,
             (std::vector{AccountId("b"), AccountId("a")}));
   outcome = read({Route::kRevokeKey, {{"key", "k-1"}}}, "");
-  EXPECT_EQ(tenant_command<domain::RevokeApiKey>(outcome).key, "k-1");
+  EXPECT_EQ(tenant_command<domain::RevokeApiKey>(outcome).id, "k-1");
 }
 
 TEST(CommandJsonTest, a_client_key_is_nothing_else_and_names_its_accounts) {
