@@ -23,11 +23,9 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   options.sequencer.refusals_per_second = 1;
   options.projector.batch_events = 1 + rng_.below(64);
   options.projector.flush_events = 8 + rng_.below(400);
-  options.log_seed = rng_.next();
-  options.log_faults_per_mille = rng_.chance(60) ? static_cast<std::uint32_t>(rng_.below(40)) : 0;
-
   plan_.steps = work.fat ? 700 : 300 + rng_.below(900);
   plan_.queue_max = 2 + rng_.below(20);
+  plan_.append_fault_per_mille = rng_.chance(60) ? rng_.below(80) : 0;
   plan_.crash_per_mille = rng_.chance(80) ? 1 + rng_.below(15) : 0;
   plan_.lost_percent = rng_.chance(70) ? rng_.below(40) : 0;
   plan_.retry_percent = rng_.chance(90) ? 5 + rng_.below(50) : 0;
@@ -42,7 +40,7 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
               std::to_string(options.sequencer.window_slack_events) + ", refusals " +
               std::to_string(options.sequencer.refusals_burst) + ", batch " +
               std::to_string(options.projector.batch_events) + ", faults " +
-              std::to_string(options.log_faults_per_mille) + "/1000, crashes " +
+              std::to_string(plan_.append_fault_per_mille) + "/1000, crashes " +
               std::to_string(plan_.crash_per_mille) + "/1000");
   world_ = std::make_unique<World>(options, trace_);
   workload_ = std::make_unique<Workload>(rng_, work);
@@ -141,7 +139,7 @@ void Simulation::write_side() {
       if (world_->can_take()) world_->take();
       return;
     case 1:
-      if (world_->can_append()) world_->append();
+      if (world_->can_append()) append();
       return;
     default:
       if (world_->can_report_commit()) world_->report_commit();
@@ -167,6 +165,15 @@ void Simulation::read_side() {
     default:
       if (!world_->failed()) world_->report_indexed();
   }
+}
+
+void Simulation::append() {
+  using Fault = eventstore::FakeLog::Fault;
+  static const std::vector<Fault> kFaults{Fault::kLoseEntry, Fault::kLoseEntry, Fault::kKeepEntry,
+                                          Fault::kKeepEntry, Fault::kFenceEntry};
+  std::optional<Fault> fault;
+  if (rng_.below(1'000) < plan_.append_fault_per_mille) fault = rng_.pick(kFaults);
+  world_->append(fault);
 }
 
 void Simulation::project() {
@@ -205,16 +212,16 @@ void Simulation::crash() {
 /// Faults stop; everything must get its answer in a bounded number of rounds.
 void Simulation::settle_everything() {
   trace_.line("no more faults");
+  if (world_->failed()) crash();
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     const bool again = !requests_[i].answered || rng_.chance(20);
     if (again && !requests_[i].command.idempotency_key.empty()) {
       queue_.push_back({i, world_->look_up(requests_[i].command)});
     }
   }
-  for (int round = 0; round < 200; ++round) {
-    if (world_->failed()) world_->crash(rng_.next());
-    auto queue = std::exchange(queue_, {});
-    for (auto& queued : queue) {
+  // A round answers all but those that name what an earlier one of the same round has written.
+  for (std::size_t round = 0; !queue_.empty() && round <= requests_.size(); ++round) {
+    for (auto& queued : std::exchange(queue_, {})) {
       if (!world_->wants_more()) {
         queue_.push_back(std::move(queued));
         continue;
@@ -222,13 +229,8 @@ void Simulation::settle_everything() {
       offer({queued.request, world_->look_up(requests_[queued.request].command)}, false);
     }
     world_->drain();
-    for (std::size_t i = 0; i < requests_.size() && queue_.empty() && world_->failed(); ++i) {
-      if (!requests_[i].answered && !requests_[i].command.idempotency_key.empty()) {
-        queue_.push_back({i, {requests_[i].command, {}, nullptr, 0}});
-      }
-    }
-    if (queue_.empty() && !world_->failed()) break;
   }
+  world_->drain();
   require(queue_.empty() && !world_->failed() && world_->waiting() == 0,
           "requests without an answer, though nothing fails any more");
   for (const Request& request : requests_) {

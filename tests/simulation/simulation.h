@@ -31,6 +31,7 @@ class Simulation {
     std::uint64_t steps = 0;
     std::size_t queue_max = 0;
     std::uint64_t crash_per_mille = 0;
+    std::uint64_t append_fault_per_mille = 0;
     std::uint64_t lost_percent = 0;
     std::uint64_t retry_percent = 0;
     std::uint64_t clock_percent = 0;
@@ -55,6 +56,7 @@ class Simulation {
   void offer_some();
   void write_side();
   void read_side();
+  void append();
   void project();
   void move_clock();
   void crash();

@@ -219,7 +219,7 @@ d::TenantCommand Workload::tenant_command(bool exists) {
       return d::CreateApiKey{key_grant()};
     case 1:
     case 2:
-      return d::RevokeApiKey{"id" + std::to_string(rng_.below(3))};
+      return d::RevokeApiKey{"id" + std::to_string(rng_.below(keys_ + 1))};
     case 3:
       return d::ChangeSettings{maybe("Other")};
     default: {
@@ -234,7 +234,7 @@ d::TenantCommand Workload::tenant_command(bool exists) {
 }
 
 d::KeyGrant Workload::key_grant() {
-  d::KeyGrant grant{"id" + std::to_string(rng_.below(3)), {}, {}, {}, std::string(32, 'h')};
+  d::KeyGrant grant{"id" + std::to_string(keys_++), {}, {}, {}, std::string(32, 'h')};
   grant.roles.add(rng_.chance(60) ? d::Role::kAdmin : d::Role::kOperator);
   return grant;
 }

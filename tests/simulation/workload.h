@@ -50,6 +50,7 @@ class Workload {
   Rng& rng_;
   Options options_;
   std::uint64_t requests_ = 0;
+  std::uint64_t keys_ = 0;  ///< API keys asked for; their ids never repeat.
 };
 
 }  // namespace daybook::simulation

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "eventstore/public_json.h"
 #include "eventstore/stream_key.h"
 #include "projections/tables.h"
 
@@ -26,10 +27,7 @@ std::string text(std::uint64_t number) { return std::to_string(number); }
 }  // namespace
 
 World::World(Options options, Trace& trace)
-    : options_(options),
-      trace_(trace),
-      log_(options.log_seed, options.log_faults_per_mille),
-      kv_(projections::kTableCount) {
+    : options_(options), trace_(trace), kv_(projections::kTableCount) {
   start();
 }
 
@@ -143,7 +141,8 @@ void World::take() {
   }
 }
 
-void World::append() {
+void World::append(std::optional<eventstore::FakeLog::Fault> fault) {
+  if (fault) log_.script(0, *fault);
   const AppendOutcome outcome = log_.append(*in_flight_);
   trace_.line("append entry " + text(in_flight_->entry_no) + " -> " +
               (outcome == AppendOutcome::kCommitted ? "committed" : "failed"));
@@ -201,7 +200,10 @@ void World::check_definite_answer(const Taken& taken, const Answer& answer) cons
   check((answer.event != nullptr) == want.event.has_value(), "event");
   if (answer.event != nullptr) {
     check(answer.event->position == *want.event, "position");
-    check(answer.event->event == model_.log().at(*want.event), "content");
+    const auto& event = model_.log().at(*want.event);
+    require(answer.event->event == event, taken.label + ": answered " +
+                                              eventstore::public_json(answer.event->event) +
+                                              "\nexpected " + eventstore::public_json(event));
     check(answer.event->position < log_.head().next_position, "the event is not durable");
   }
   if (answer.kind != AnswerKind::kKeyReused) {
@@ -372,7 +374,9 @@ void World::check_log() {
     for (const auto& event : decoded->events) {
       require(position < model_.log().size(), "the log has an event that nobody wrote");
       require(event == model_.log()[position],
-              "position " + text(position) + " is not what was decided");
+              "position " + text(position) +
+                  " is not what was decided: " + eventstore::public_json(event) + "\nexpected " +
+                  eventstore::public_json(model_.log()[position]));
       ++position;
     }
   }

@@ -62,8 +62,6 @@ class World {
   struct Options {
     eventstore::SequencerLimits sequencer;
     projections::ProjectorLimits projector;
-    std::uint64_t log_seed = 0;
-    std::uint32_t log_faults_per_mille = 0;
     bool evicts = true;  ///< Whether resident_streams_max can be reached.
   };
   using OnAnswer = std::function<void(const eventstore::Answer&)>;
@@ -80,7 +78,7 @@ class World {
   bool can_take() const { return !failed_ && in_flight_ == nullptr && sequencer_->has_entry(); }
   void take();
   bool can_append() const { return !failed_ && in_flight_ != nullptr; }
-  void append();
+  void append(std::optional<eventstore::FakeLog::Fault> fault = std::nullopt);
   bool can_report_commit() const { return !failed_ && told_ < log_.head().next_position; }
   void report_commit();
 
