@@ -13,7 +13,7 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   work.tenants = 1 + rng_.below(2);
   work.accounts = 1 + rng_.below(5);
   work.wide = rng_.chance(15);
-  work.fat = rng_.chance(3);
+  work.fat = rng_.chance(6);
 
   World::Options options;
   options.evicts = rng_.chance(70);

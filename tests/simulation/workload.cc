@@ -35,6 +35,9 @@ Command Workload::next(const Model& model, Instant now) {
   if (rng_.chance(has_tenant ? 8 : 30)) {
     command.account = AccountId();
     command.body = tenant_command(has_tenant);
+    // A new API key has a random id: only its idempotency key lets it come twice.
+    command.idempotency_key = "r" + std::to_string(request);
+    command.fingerprint = request * 1'000'003;
   } else {
     const auto stream = command.stream();
     const auto* known = model.account(stream);
@@ -141,7 +144,9 @@ d::AccountCommand Workload::money_out(const Model& model, const Model::Account& 
     case 3:
     case 4: {
       d::PlaceHold place{money(account), {}, maybe("hold"), maybe("s1")};
-      if (rng_.chance(70)) place.expires_at = Instant{now.micros + rng_.between(-5, 600) * kSecond};
+      if (rng_.chance(70))
+        place.expires_at =
+            Instant{now.micros + rng_.between(-5, rng_.chance(50) ? 30 : 600) * kSecond};
       return place;
     }
     case 5:
