@@ -1,0 +1,175 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "domain/base/clock.h"
+#include "eventstore/fake_log.h"
+#include "eventstore/log_index.h"
+#include "eventstore/memory_kv.h"
+#include "eventstore/recorded_clock.h"
+#include "eventstore/sequencer.h"
+#include "projections/projector.h"
+#include "tests/simulation/model.h"
+#include "tests/simulation/trace.h"
+
+namespace daybook::simulation {
+
+/// The simulated wall clock.
+class SimClock final : public Clock {
+ public:
+  Instant now() const override { return now_; }
+  void set(Instant now) { now_ = now; }
+
+ private:
+  Instant now_{1'767'225'600'000'000};  // 2026-01-01
+};
+
+/// A store that calls back before each write: between two tables of a batch is where look-ups meet
+/// half of it and where a process may die.
+class SimKv final : public eventstore::KvStore {
+ public:
+  explicit SimKv(std::size_t tables) : kv(tables) {}
+
+  Status write(const eventstore::KvBatch& batch) override {
+    if (before_write) {
+      if (Status status = before_write(); !status.ok()) return status;
+    }
+    return kv.write(batch);
+  }
+  Result<std::optional<std::string>> get(eventstore::Table table,
+                                         std::string_view key) const override {
+    return kv.get(table, key);
+  }
+  std::unique_ptr<eventstore::KvReader> snapshot() const override { return kv.snapshot(); }
+  Status flush() override { return kv.flush(); }
+  Status clear(eventstore::Table table) override { return kv.clear(table); }
+  Status purge(eventstore::Table table) override { return kv.purge(table); }
+
+  eventstore::MemoryKv kv;
+  std::function<Status()> before_write;
+};
+
+/// A ledger in one thread: the part that eventstore/ledger.cc and app/node.cc play, one step at a
+/// time, with the oracle looking at every step. Steps throw Violation.
+class World {
+ public:
+  struct Options {
+    eventstore::SequencerLimits sequencer;
+    projections::ProjectorLimits projector;
+    bool evicts = true;  ///< Whether resident_streams_max can be reached.
+  };
+  using OnAnswer = std::function<void(const eventstore::Answer&)>;
+
+  World(Options options, Trace& trace);
+
+  // --- The steps of the write side
+
+  eventstore::PreparedCommand look_up(const eventstore::Command& command) const;
+  bool wants_more() const { return sequencer_->wants_more(); }
+  /// False: the look-ups were too old. `label` names the command in the trace.
+  bool offer(eventstore::PreparedCommand& prepared, const std::string& label, OnAnswer on_answer);
+
+  bool can_take() const { return !failed_ && in_flight_ == nullptr && sequencer_->has_entry(); }
+  void take();
+  bool can_append() const { return !failed_ && in_flight_ != nullptr; }
+  void append(std::optional<eventstore::FakeLog::Fault> fault = std::nullopt);
+  bool can_report_commit() const { return !failed_ && told_ < log_.head().next_position; }
+  void report_commit();
+
+  // --- The steps of the read side
+
+  void project();
+  void publish();
+  void report_indexed();
+  void flush();
+  /// Everything decided becomes durable, projected and known.
+  void drain();
+
+  // --- Faults
+
+  bool failed() const { return failed_ || projector_failed_; }
+  /// The process dies with all its memory and starts again; the seed picks what tables lose.
+  void crash(std::uint64_t kv_seed);
+  /// The process ends properly and starts again.
+  void restart();
+
+  // --- What is looked at
+
+  /// The log is the model's, and all that was answered is in it.
+  void check_log();
+  /// Tables are the fold of the log, and agree with the model. Call with all projected.
+  void check_tables();
+  void close_time();
+
+  SimClock& clock() { return clock_; }
+  SimKv& kv() { return kv_; }
+  eventstore::FakeLog& log() { return log_; }
+  const Model& model() const { return model_; }
+  std::uint64_t incarnation() const { return incarnation_; }
+  std::size_t waiting() const { return sequencer_->waiting(); }
+
+ private:
+  struct Bucket {
+    std::int64_t credit = 0;
+    Instant refilled_at;
+  };
+  /// One command that the sequencer took.
+  struct Taken {
+    std::string label;
+    Predicted predicted;
+    domain::StreamId stream;
+    std::uint64_t start = 0;
+    Instant now;
+    std::uint64_t incarnation = 0;
+    bool resolved = false;
+    bool limited = false;
+    bool answered = false;
+  };
+
+  void start();
+  void resolve(Taken& taken);
+  bool is_limited(const Taken& taken, std::uint64_t written);
+  void check_answer(Taken& taken, const eventstore::Answer& answer);
+  void check_definite_answer(const Taken& taken, const eventstore::Answer& answer) const;
+  void explain_bounce(const eventstore::PreparedCommand& prepared, std::uint64_t version,
+                      const std::string& label);
+  void mark_prediction(const eventstore::PreparedCommand& prepared, const Taken& taken);
+  void check_against_model(const eventstore::KvReader& reader) const;
+  void check_against_rebuild(const eventstore::KvReader& reader);
+
+  Options options_;
+  Trace& trace_;
+  SimClock clock_;
+  eventstore::FakeLog log_;
+  SimKv kv_;
+  Model model_;
+
+  std::unique_ptr<projections::Projector> projector_;
+  std::unique_ptr<eventstore::LogIndex> index_;
+  std::unique_ptr<eventstore::RecordedClock> recorded_clock_;
+  std::unique_ptr<eventstore::Sequencer> sequencer_;
+  std::shared_ptr<const eventstore::Entry> in_flight_;
+  std::uint64_t told_ = 0;       ///< Up to where the sequencer was told of commits.
+  std::uint64_t open_base_ = 0;  ///< Of the entry being filled.
+  bool failed_ = false;
+  bool projector_failed_ = false;
+  std::uint64_t maybe_end_ = 0;  ///< End of an entry whose append answered kUnknown.
+
+  std::uint64_t incarnation_ = 0;
+  std::uint64_t born_at_ = 0;  ///< Head of the log when this incarnation began.
+  std::map<std::string, Bucket> buckets_;
+  std::map<std::uint64_t, domain::RecordedEvent> acknowledged_;
+  std::vector<std::pair<Instant, std::uint64_t>> closed_;
+};
+
+/// All projections of `proj/`, in the order of their tables.
+std::vector<std::unique_ptr<projections::Projection>> all_projections(
+    const eventstore::KvStore& store);
+
+}  // namespace daybook::simulation
