@@ -58,15 +58,15 @@ std::map<std::string, std::string> rows_of(const eventstore::KvReader& reader,
 
 std::vector<std::unique_ptr<projections::Projection>> all_projections(
     const eventstore::KvStore& store) {
-  using namespace projections;
-  std::vector<std::unique_ptr<Projection>> all;
-  all.push_back(std::make_unique<IndexKeys>(kKeysTable));
-  all.push_back(std::make_unique<IndexStreams>(kStreamsTable));
-  all.push_back(std::make_unique<IndexStates>(store, kStatesTable));
-  all.push_back(std::make_unique<Balances>(store, kBalancesTable));
-  all.push_back(std::make_unique<Accounts>(store, kAccountsTable));
-  all.push_back(std::make_unique<Due>(store, kDueTable));
-  all.push_back(std::make_unique<GeneralLedger>(store, kGeneralLedgerTable));
+  std::vector<std::unique_ptr<projections::Projection>> all;
+  all.push_back(std::make_unique<projections::IndexKeys>(projections::kKeysTable));
+  all.push_back(std::make_unique<projections::IndexStreams>(projections::kStreamsTable));
+  all.push_back(std::make_unique<projections::IndexStates>(store, projections::kStatesTable));
+  all.push_back(std::make_unique<projections::Balances>(store, projections::kBalancesTable));
+  all.push_back(std::make_unique<projections::Accounts>(store, projections::kAccountsTable));
+  all.push_back(std::make_unique<projections::Due>(store, projections::kDueTable));
+  all.push_back(
+      std::make_unique<projections::GeneralLedger>(store, projections::kGeneralLedgerTable));
   return all;
 }
 
