@@ -109,5 +109,38 @@ check_scripts() { # every shell script, by its first line
 configure() { cmake --preset "$1"; }
 build() { cmake --build --preset "$1" -j "$jobs"; }
 run_ctest() { ctest --preset "$1" --timeout 300; }
+
+# Whole test programs of a preset, each in one process: PRESET PROGRAM[:FILTER]...
+# Ends with the count that count_tests reads.
+run_programs() {
+  local preset=$1 passed=0 failed=0 program filter report
+  shift
+  for program in "$@"; do
+    filter='*'
+    if [[ $program == *:* ]]; then filter=${program#*:} program=${program%%:*}; fi
+    report=build/$preset/$program.xml
+    rm -f "$report"
+    # A finding of the sanitizer ends the program: then its report is missing.
+    "build/$preset/$program" --gtest_brief=1 --gtest_filter="$filter" \
+      --gtest_output="xml:$report" || true
+    if [[ ! -f $report ]]; then
+      echo "$program ended without a report"
+      failed=$((failed + 1))
+      continue
+    fi
+    local counts
+    counts=$(sed -n 's/.*<testsuites tests="\([0-9]*\)" failures="\([0-9]*\)".*/\1 \2/p' "$report")
+    passed=$((passed + ${counts% *} - ${counts#* }))
+    failed=$((failed + ${counts#* }))
+  done
+  echo "$passed passed, $failed failed"
+  ((failed == 0 && passed > 0))
+}
+build_programs() { # PRESET PROGRAM[:FILTER]...
+  local preset=$1
+  shift
+  cmake --build --preset "$preset" -j "$jobs" --target "${@%%:*}"
+}
 export -f list_sources check_format check_scripts configure build run_ctest
+export -f run_programs build_programs
 export jobs
