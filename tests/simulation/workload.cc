@@ -90,7 +90,7 @@ Command Workload::variation(const Model& model, const Command& earlier, Instant 
     command.tenant = earlier.tenant;
     command.account = earlier.account;
     command.idempotency_key = earlier.idempotency_key;
-    command.fingerprint = earlier.fingerprint + 1;
+    command.fingerprint = requests_ * 1'000'003;
   }
   return command;
 }

@@ -90,7 +90,8 @@ void World::check_against_rebuild(const eventstore::KvReader& reader) {
 }
 
 void World::check_against_model(const eventstore::KvReader& reader) const {
-  std::map<std::pair<std::string, std::uint16_t>, Int> totals;
+  // Modulo 2^128: a total over accounts may not fit.
+  std::map<std::pair<std::string, std::uint16_t>, uint128> totals;
   std::size_t holds_due = 0;
   for (const auto& [name, account] : model_.accounts()) {
     const TenantId tenant(name.first);
@@ -110,7 +111,7 @@ void World::check_against_model(const eventstore::KvReader& reader) const {
       require(found.currency == want.currency && found.balance.units == want.balance &&
                   found.held.units == want.held && same_limit,
               "a balance differs from the model: " + name.second);
-      totals[{name.first, want.currency.packed()}] += want.balance;
+      totals[{name.first, want.currency.packed()}] += static_cast<uint128>(want.balance);
     }
     for (const auto& [version, hold] : account.holds) holds_due += hold.expires_at ? 1U : 0U;
     const auto state = index_->account_state(tenant, id);
@@ -132,8 +133,7 @@ void World::check_against_model(const eventstore::KvReader& reader) const {
           line.currency.packed() != tenant_and_currency.second) {
         continue;
       }
-      const auto net = static_cast<Int>(line.sums.credits.units.low) -
-                       static_cast<Int>(line.sums.debits.units.low);
+      const uint128 net = line.sums.credits.units.low - line.sums.debits.units.low;
       require(net == total, "the general ledger differs from the balances");
     }
   }
