@@ -367,7 +367,13 @@ Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& p
     return &found->second;
   }
   if (!prepared.lookups.account) return nullptr;
-  return &accounts_.emplace(key, ResidentAccount{*prepared.lookups.account, 0, 0, 0, {}, true})
+  return &accounts_
+              .emplace(key, ResidentAccount{*prepared.lookups.account,
+                                            0,
+                                            0,
+                                            kRefusalCost * limits_.refusals_burst,
+                                            {},
+                                            true})
               .first->second;
 }
 

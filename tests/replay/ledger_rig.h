@@ -90,6 +90,12 @@ class LedgerRig {
 
   void stop() {
     ledger_->stop();
+    // The tables are read next: they have everything then, however busy the machine is.
+    std::promise<bool> applied;
+    const bool waits =
+        projector_->when_applied(ledger_->committed(), Instant{INT64_MAX},
+                                 [&applied](bool reached) { applied.set_value(reached); });
+    if (waits) CHECK(applied.get_future().get());
     CHECK(projector_->stop().ok());
   }
   eventstore::PrivateStore values() { return {*private_kv_, random_}; }
