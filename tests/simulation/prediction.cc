@@ -191,13 +191,13 @@ class Prediction {
     return false;
   }
   bool positive(const d::Money& amount) {
-    if (amount.amount.units > 0 && is_active(amount.currency)) return true;
-    invalid(amount.amount.units <= 0 ? "/amount/amount" : "/amount/currency");
+    if (amount.amount.units > 0) return true;
+    invalid("/amount/amount");
     return false;
   }
   bool not_zero(const d::Money& amount) {
-    if (amount.amount.units != 0 && is_active(amount.currency)) return true;
-    invalid(amount.amount.units == 0 ? "/amount/amount" : "/amount/currency");
+    if (amount.amount.units != 0) return true;
+    invalid("/amount/amount");
     return false;
   }
   bool payment(const d::Money& amount) {
@@ -223,11 +223,7 @@ class Prediction {
   // --- Account commands
 
   void decide(const d::OpenAccount& body) {
-    if (account_.version != 0) {
-      const bool same = account_.currency == body.currency && account_.mode == body.mode &&
-                        body.tags.empty() && account_.tags.empty() && account_.version == 1;
-      return same ? nothing() : refuse("open", d::RefusalReason::kAccountExists);
-    }
+    if (account_.version != 0) return refuse("open", d::RefusalReason::kAccountExists);
     if (!is_active(body.currency)) return invalid("/currency");
     write(d::AccountOpened{body.currency, body.mode, body.tags});
   }
@@ -260,6 +256,7 @@ class Prediction {
           d::StreamId::payment(command_.tenant, *body.provider, *body.provider_payment_id);
       if (const auto claimed = model_.position_of(stream, 1)) return repeat(body, *claimed);
     }
+    if (!is_active(body.amount.currency)) return invalid("/amount/currency");
     const auto* known = terms(body.amount.currency);
     if (known != nullptr && known->minimum_top_up &&
         body.amount.amount.units < *known->minimum_top_up) {
@@ -309,10 +306,10 @@ class Prediction {
   }
   void decide(const d::PostCharge& body) {
     if (!open() || !positive(body.amount)) return;
+    if (!is_active(body.amount.currency)) return invalid("/amount/currency");
     const Model::Balance before = balance_in(account_, body.amount.currency);
     const auto free = available(before);
     const auto next = after(body.amount.currency, -body.amount.amount.units);
-    if (!free || !next) return invalid("/amount");
     const auto [limit_now, source] = limit(before);
     const auto no = [&, in_force = limit_now, from = source](d::RefusalReason reason,
                                                              std::optional<d::Money> short_by) {
@@ -325,12 +322,16 @@ class Prediction {
     }
     if (body.enforce == d::Enforcement::kStrict) {
       if (is_frozen()) return no(d::RefusalReason::kAccountFrozen, {});
+    }
+    if (!free) return invalid("/amount");
+    if (body.enforce == d::Enforcement::kStrict) {
       if (body.amount.amount.units > *free) {
         const auto short_by = sum(body.amount.amount.units, -*free);
         if (!short_by) return invalid("/amount");
         return no(d::RefusalReason::kInsufficientFunds, money(*short_by, before.currency));
       }
     }
+    if (!next) return invalid("/amount");
     const Int own = std::min<Int>(std::max<Int>(before.balance, 0), body.amount.amount.units);
     write(d::ChargePosted{body.amount, body.enforce, body.description, body.service,
                           body.attributes, money(own, before.currency),
@@ -340,19 +341,21 @@ class Prediction {
   }
   void decide(const d::PlaceHold& body) {
     if (!open() || !positive(body.amount)) return;
+    if (!is_active(body.amount.currency)) return invalid("/amount/currency");
     if (body.expires_at && *body.expires_at <= now_) return invalid("/expires_at");
     if (!not_closed("hold", body.amount)) return;
     if (is_frozen()) return refuse("hold", d::RefusalReason::kAccountFrozen, body.amount);
     const Model::Balance before = balance_in(account_, body.amount.currency);
     const auto free = available(before);
     const auto next = after(body.amount.currency, 0, body.amount.amount.units);
-    if (!free || !next) return invalid("/amount");
+    if (!free) return invalid("/amount");
     if (body.amount.amount.units > *free) {
       const auto short_by = sum(body.amount.amount.units, -*free);
       if (!short_by) return invalid("/amount");
       return refuse("hold", d::RefusalReason::kInsufficientFunds, body.amount,
                     money(*short_by, before.currency));
     }
+    if (!next) return invalid("/amount");
     const auto [limit_now, source] = limit(before);
     write(d::HoldPlaced{{version_ + 1},
                         body.amount,
@@ -434,13 +437,14 @@ class Prediction {
     const Model::Balance before = balance_in(account_, body.amount.currency);
     const auto free = sum(before.balance, -before.held);
     const auto next = after(body.amount.currency, -body.amount.amount.units);
-    if (!free || !next) return invalid("/amount");
+    if (!free) return invalid("/amount");
     if (body.amount.amount.units > *free) {
       const auto short_by = sum(body.amount.amount.units, -*free);
       if (!short_by) return invalid("/amount");
       return refuse("payout", d::RefusalReason::kInsufficientFunds, body.amount,
                     money(*short_by, before.currency));
     }
+    if (!next) return invalid("/amount");
     write(d::BalancePaidOut{body.amount, body.description, next->balance, next->available});
   }
   void decide(const d::IssueCreditNote& body) {
