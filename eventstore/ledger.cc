@@ -70,7 +70,7 @@ void Ledger::indexed(std::uint64_t position) {
   if (!parked.empty()) look_again(std::move(parked));
 }
 
-/// Runs on the projector's thread: rare, and the sequencer must not read a store.
+/// Runs on the projector's thread, or where the index is there already on the sequencer's: rare.
 void Ledger::look_again(std::vector<PreparedCommand> parked) {
   for (auto& prepared : parked) {
     ++prepared.looked_again;
@@ -185,11 +185,17 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
     }
   }
   recorded_clock_.end(sequencer_.next_position());
-  const std::lock_guard lock(mutex_);
-  queue_.insert(queue_.begin(),
-                std::make_move_iterator(commands.begin() + static_cast<std::ptrdiff_t>(next)),
-                std::make_move_iterator(commands.end()));
-  if (parked_.empty()) parked_streams_.clear();
+  std::vector<PreparedCommand> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.insert(queue_.begin(),
+                  std::make_move_iterator(commands.begin() + static_cast<std::ptrdiff_t>(next)),
+                  std::make_move_iterator(commands.end()));
+    // The index may have been there already, and then nobody will call indexed().
+    if (!parked_.empty() && indexed_ >= parked_until_) ready.swap(parked_);
+    if (parked_.empty()) parked_streams_.clear();
+  }
+  if (!ready.empty()) look_again(std::move(ready));
 }
 
 /// Lets a command wait until the index has everything decided so far, and with it all later
