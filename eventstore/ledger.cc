@@ -178,11 +178,8 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
     PreparedCommand& prepared = commands[next];
     const bool follows_parked =
         !parked_streams_.empty() && parked_streams_.contains(stream_key(prepared.command.stream()));
-    if (follows_parked && prepared.looked_again == 0) {
-      park(std::move(prepared));
-    } else if (!sequencer_.offer(prepared, now)) {
-      park(std::move(prepared));
-    }
+    const bool must_wait = follows_parked && prepared.looked_again == 0;
+    if (must_wait || !sequencer_.offer(prepared, now)) park(std::move(prepared));
   }
   recorded_clock_.end(sequencer_.next_position());
   std::vector<PreparedCommand> ready;
