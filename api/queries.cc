@@ -15,6 +15,7 @@
 #include "projections/accounts.h"
 #include "projections/balance_view.h"
 #include "projections/tables.h"
+#include "replay/account_replay.h"
 
 namespace daybook::api {
 namespace {
@@ -110,34 +111,18 @@ GivenCursor given_cursor(const ReadRequest& request, const ReadSources& sources,
 // --- Balances
 // --------------------------------------------------------------------------------------
 
-std::string balance_json(const projections::BalanceView& view) {
-  const auto text = [&](Amount amount) { return to_text(Money{amount, view.currency}); };
-  return JsonObject()
-      .string("currency", view.currency.code())
-      .string("balance", text(view.balance))
-      .string("shown_balance", text(view.shown_balance))
-      .string("credit_limit", text(view.credit_limit))
-      .string("credit_limit_source", name_of(view.credit_limit_source))
-      .string("credit_used", text(view.credit_used))
-      .string("held", text(view.held))
-      .string("unbilled", text(view.unbilled))
-      .string("receivable", text(view.receivable))
-      .string("available", text(view.available))
-      .text();
-}
-
 Result<std::string> balances_json(const AccountView& view,
                                   const std::optional<Currency>& only = std::nullopt) {
   std::vector<std::string> rows;
   auto views = projections::balance_views(view.state, view.catalogue);
   if (!views.ok()) return views.status();
   for (const auto& item : *views) {
-    if (!only || item.currency == *only) rows.push_back(balance_json(item));
+    if (!only || item.currency == *only) rows.push_back(replay::balance_json(item));
   }
   if (only && rows.empty()) {
     auto none = projections::balance_view(balance_of(view.state, *only), view.catalogue);
     if (!none.ok()) return none.status();
-    rows.push_back(balance_json(*none));
+    rows.push_back(replay::balance_json(*none));
   }
   return json_array(rows);
 }

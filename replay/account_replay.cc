@@ -120,6 +120,8 @@ class Fold {
   std::map<TenantId, domain::TenantState> tenants_;
 };
 
+}  // namespace
+
 std::string balance_json(const projections::BalanceView& view) {
   const auto text = [&](domain::Amount amount) {
     return to_text(domain::Money{amount, view.currency});
@@ -137,8 +139,6 @@ std::string balance_json(const projections::BalanceView& view) {
       .string("available", text(view.available))
       .text();
 }
-
-}  // namespace
 
 Result<AccountReplay> replay_account(const eventstore::EventLog& log, const ReplayQuery& query) {
   CHECK(!(query.as_of && query.as_of_position));

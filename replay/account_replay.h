@@ -44,4 +44,7 @@ Result<AccountReplay> replay_account(const eventstore::EventLog& log, const Repl
 std::string to_json(const AccountReplay& replay);
 std::string to_text(const AccountReplay& replay);
 
+/// One currency of an account as GET balance and `daybook replay` show it.
+std::string balance_json(const projections::BalanceView& view);
+
 }  // namespace daybook::replay
