@@ -2,8 +2,9 @@
 
 namespace daybook::api {
 
-std::string_view docs_page() {
-  static constexpr std::string_view kPage = R"html(<!doctype html>
+namespace {
+
+constexpr std::string_view kPage = R"html(<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -79,7 +80,9 @@ fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
 </body>
 </html>
 )html";
-  return kPage;
-}
+
+}  // namespace
+
+std::string_view docs_page() { return kPage; }
 
 }  // namespace daybook::api

@@ -18,13 +18,12 @@ namespace daybook::api {
 
 /// Limits of a FOCUS file. What is longer is an error of its row (or of the file, where said so):
 /// nothing is ever cut off. They keep the event of a row below 16 KiB.
-inline constexpr std::size_t kFocusMaxColumns = 1000;  ///< else a file error
-inline constexpr std::size_t kFocusMaxRowBytes =
-    16 * 1024 * 1024;                                             ///< as written; else a file error
-inline constexpr std::size_t kFocusMaxAccountBytes = 128;         ///< of the escaped account id
-inline constexpr std::size_t kFocusMaxNameBytes = 64;             ///< of a column or `tag.<key>`
-inline constexpr std::size_t kFocusMaxValueBytes = 1024;          ///< description and service, too
-inline constexpr std::size_t kFocusMaxAttributeBytes = 8 * 1024;  ///< all names and values of a row
+inline constexpr std::size_t kFocusMaxColumns = 1000;         ///< else a file error
+inline constexpr std::size_t kFocusMaxRowBytes = 16'777'216;  ///< as written; else a file error
+inline constexpr std::size_t kFocusMaxAccountBytes = 128;     ///< of the escaped account id
+inline constexpr std::size_t kFocusMaxNameBytes = 64;         ///< of a column or `tag.<key>`
+inline constexpr std::size_t kFocusMaxValueBytes = 1024;      ///< description and service, too
+inline constexpr std::size_t kFocusMaxAttributeBytes = 8192;  ///< all names and values of a row
 
 struct FocusAttribute {
   std::string name;

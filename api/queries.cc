@@ -329,11 +329,8 @@ std::optional<std::string> description_of(const domain::Event& event) {
         if constexpr (requires { body.description; }) {
           if (body.description) return body.description;
         }
-        if constexpr (requires { body.reason.size(); }) {
-          return body.reason;
-        } else if constexpr (requires { body.reason->size(); }) {
-          return body.reason;
-        }
+        // In words: required of some events, optional in others. A code is no description.
+        if constexpr (requires { std::optional<std::string>(body.reason); }) return body.reason;
         return std::nullopt;
       },
       event);
@@ -556,7 +553,6 @@ std::span<const std::string_view> query_names(Operation operation) {
     case Operation::kGetAccount:
       return without_currency(kOneNames);
     case Operation::kGetBalance:
-      return kOneNames;
     case Operation::kGetCreditLimit:
       return kOneNames;
     case Operation::kListTags:

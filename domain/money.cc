@@ -89,7 +89,8 @@ std::optional<int128> parse_units(std::string_view text) {
         count_digits(fraction) != fraction.size()) {
       return std::nullopt;
     }
-    value += read_digits(fraction) * power_of_ten(static_cast<int>(decimals - fraction.size()));
+    const std::uint64_t scale = power_of_ten(static_cast<int>(decimals - fraction.size()));
+    value += read_digits(fraction) * uint128{scale};
   }
   return static_cast<int128>(negative ? ~value + 1 : value);
 }

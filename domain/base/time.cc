@@ -97,8 +97,8 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
   const auto offset = parse_offset(text.substr(at));
   if (!offset) return std::nullopt;
   const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
-  const std::int64_t seconds =
-      days * kSecondsPerDay + *hour * 3600 + (*minute - offset->minutes) * 60 + *second;
+  const std::int64_t minutes = (days * 24 + *hour) * 60 + *minute - offset->minutes;
+  const std::int64_t seconds = minutes * 60 + *second;
   // An offset can carry the moment out of the years that to_rfc3339() can write.
   if (seconds < kFirstSecond || seconds >= kEndSecond) return std::nullopt;
   return Instant{seconds * kMicrosPerSecond + micros};
