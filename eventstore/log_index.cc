@@ -58,8 +58,7 @@ void KeyRows::apply(const DecodedEntry& entry, KvBatch& batch) {
       batch.put(table_, row_key(key), position_row(position));
     }
     if (const auto version = reference_of(event.event)) {
-      const auto key =
-          lookup_key(LookupKind::kLatestReference, event.stream, std::to_string(*version));
+      const auto key = latest_reference_key(event.stream, *version);
       batch.put(table_, row_key(key), position_row(position));
     }
   }
@@ -189,7 +188,7 @@ Status LogIndex::look_up_reference(const Command& command, Lookups& lookups) con
   auto event = event_of(stream, *version);
   if (!event.ok()) return event.status();
   lookups.referenced = *event;
-  auto latest = find(lookup_key(LookupKind::kLatestReference, stream, std::to_string(*version)));
+  auto latest = find(latest_reference_key(stream, *version));
   if (!latest.ok()) return latest.status();
   lookups.latest_reference = *latest;
   return {};

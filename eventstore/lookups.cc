@@ -1,5 +1,7 @@
 #include "eventstore/lookups.h"
 
+#include <string>
+
 namespace daybook::eventstore {
 
 using domain::Overloaded;
@@ -34,6 +36,10 @@ std::optional<std::uint64_t> reference_of(const domain::Event& event) {
     return reversal->top_up.version;
   }
   return std::nullopt;
+}
+
+LookupKey latest_reference_key(const domain::StreamId& stream, std::uint64_t version) {
+  return lookup_key(LookupKind::kLatestReference, stream, std::to_string(version));
 }
 
 }  // namespace daybook::eventstore

@@ -31,6 +31,8 @@ struct PreparedCommand {
   Lookups lookups;
   Completion complete;
   int looked_again = 0;  ///< Times that the look-ups were too old.
+  /// Set when the command was sent back: the index position that new look-ups need.
+  std::uint64_t look_again_at = 0;
 };
 
 /// The version that a command names (refund, reversal, capture, release); none for others.
@@ -41,5 +43,8 @@ std::optional<domain::StreamId> payment_stream(const Command& command);
 
 /// The event that a refund or reversal refers to; none for other events.
 std::optional<std::uint64_t> reference_of(const domain::Event& event);
+
+/// Key of the newest refund or reversal of the stream's event of that version.
+LookupKey latest_reference_key(const domain::StreamId& stream, std::uint64_t version);
 
 }  // namespace daybook::eventstore

@@ -41,6 +41,8 @@ bool Sequencer::offer(PreparedCommand& prepared, Instant now) {
     prepared.complete(Answer{});
     return true;
   }
+  // The index is never behind the floor: both kinds of lack are made good by looking again.
+  prepared.look_again_at = floor_;
   if (prepared.lookups.as_of < floor_) return false;
   now = std::max(now, last_recorded_at_);
   return prepared.command.is_account_command() ? offer_account_command(prepared, now)
@@ -51,15 +53,6 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
   ResidentTenant* tenant = resident_tenant(prepared);
   ResidentAccount* account = resident_account(prepared);
   if (tenant == nullptr || account == nullptr) return false;
-  const Lookups& lookups = prepared.lookups;
-  const auto named = referenced_version(prepared.command);
-  if (named) {
-    // It exists, but the index had not got there yet; or something newer refers to it.
-    // Version 0 names no event: looking again would not find it.
-    const bool may_exist = *named != 0 && *named <= account->state.version;
-    if (lookups.referenced == nullptr && may_exist) return false;
-    if (account->last_reference > lookups.as_of) return false;
-  }
   if (auto duplicate = duplicate_of(prepared)) {
     const bool same = duplicate->event->event.fingerprint == prepared.command.fingerprint;
     answer(prepared, {.kind = same ? AnswerKind::kReplayed : AnswerKind::kKeyReused,
@@ -73,13 +66,14 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
   if (answer_early(prepared, account->state.version, now)) return true;
 
   const PlacedEventPtr claim = claim_of(prepared);
+  const PlacedEventPtr referenced = referenced_by(prepared, *account);
+  const PlacedEventPtr latest_reference = latest_reference_for(prepared);
   domain::AccountFacts facts{.now = now,
                              .account = &prepared.command.account,
                              .catalogue = &catalogue,
                              .keyed = !prepared.command.idempotency_key.empty()};
-  if (lookups.referenced != nullptr) facts.referenced = &lookups.referenced->event;
-  if (lookups.latest_reference != nullptr)
-    facts.latest_reference = &lookups.latest_reference->event;
+  if (referenced != nullptr) facts.referenced = &referenced->event;
+  if (latest_reference != nullptr) facts.latest_reference = &latest_reference->event;
   if (claim != nullptr) facts.claim = std::get_if<domain::PaymentClaimed>(&claim->event.event);
 
   domain::Outcome outcome = domain::decide(std::get<domain::AccountCommand>(prepared.command.body),
@@ -98,7 +92,6 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
     reject_too_large(prepared, account->state.version);
     return true;
   }
-  if (reference_of(event->event.event)) account->last_reference = tail_.next_position();
   const auto* repeat = std::get_if<domain::NoChange>(&event->event.event);
   Answer done{.kind = AnswerKind::kRecorded, .event = event, .version = account->state.version};
   if (repeat != nullptr && repeat->of) {
@@ -178,10 +171,10 @@ void Sequencer::settle(const Command& command, ResidentAccount& account,
                  .actor = "system",
                  .rules_version = domain::kPostingRulesVersion,
                  .event = std::move(event)},
-                std::nullopt,
+                {},
                 {}};
     draft.bytes = encode_event(draft.event);
-    append(std::move(draft));
+    account.recent.add(append(std::move(draft))->position);
     account.end_position = tail_.next_position();
   }
 }
@@ -223,7 +216,7 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
                                                    decision.claim->provider_payment_id),
                          1);
     claim.event.event = std::move(*decision.claim);
-    claim.key = lookup_key(LookupKind::kPaymentClaim, claim.event.stream, "");
+    claim.keys.push_back(lookup_key(LookupKind::kPaymentClaim, claim.event.stream, ""));
   }
   const std::size_t first = drafts.size();
   for (auto& body : decision.events) {
@@ -235,7 +228,12 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
   if (!command.idempotency_key.empty()) {
     drafts[last].event.idempotency_key = command.idempotency_key;
     drafts[last].event.fingerprint = command.fingerprint;
-    drafts[last].key = prepared.lookups.key;
+    drafts[last].keys.push_back(prepared.lookups.key);
+  }
+  for (std::size_t i = first; i <= last; ++i) {
+    if (const auto version = reference_of(drafts[i].event.event)) {
+      drafts[i].keys.push_back(latest_reference_key(command.stream(), *version));
+    }
   }
   if (decision.adopted) {
     Draft& adopted =
@@ -252,11 +250,13 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     if (first <= i && i <= last) domain::evolve(stream.state, drafts[i].event);
     PlacedEventPtr placed = append(std::move(drafts[i]));
+    if (first <= i && i <= last) stream.recent.add(placed->position);
     if (i == last) {
       answering = std::move(placed);
       stream.end_position = tail_.next_position();
     }
   }
+  stream.recent.drop_before(tail_.base_position());
   return answering;
 }
 
@@ -281,9 +281,7 @@ PlacedEventPtr Sequencer::append(Draft draft) {
   open_.last_recorded_at = placed->event.recorded_at;
   last_recorded_at_ = placed->event.recorded_at;
 
-  std::vector<LookupKey> keys;
-  if (draft.key) keys.push_back(*draft.key);
-  tail_.push(offset, keys);
+  tail_.push(offset, draft.keys);
   return placed;
 }
 
@@ -370,7 +368,7 @@ Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& p
   return &accounts_
               .emplace(key, ResidentAccount{*prepared.lookups.account,
                                             0,
-                                            0,
+                                            {},
                                             kRefusalCost * limits_.refusals_burst,
                                             {},
                                             true})
@@ -383,7 +381,7 @@ Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& pre
   const auto found = tenants_.find(key);
   if (found != tenants_.end()) return &found->second;
   if (!prepared.lookups.tenant) return nullptr;
-  return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, 0, 0, {}, true})
+  return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, {}, 0, {}, true})
               .first->second;
 }
 
@@ -399,6 +397,25 @@ std::optional<Sequencer::Duplicate> Sequencer::duplicate_of(const PreparedComman
   CHECK(duplicate.event->event.idempotency_key == prepared.command.idempotency_key);
   CHECK(duplicate.event->event.stream == prepared.command.stream());
   return duplicate;
+}
+
+/// The event that the command names: in the window, or else what the index said. It has everything
+/// before the window, so together they miss nothing.
+PlacedEventPtr Sequencer::referenced_by(const PreparedCommand& prepared,
+                                        const ResidentAccount& account) const {
+  const auto version = referenced_version(prepared.command);
+  if (!version) return nullptr;
+  const auto position = account.recent.find(*version, account.state.version);
+  if (!position || *position < tail_.base_position()) return prepared.lookups.referenced;
+  return tail_.event_at(*position, open_.body);
+}
+
+/// The newest refund or reversal of it, likewise.
+PlacedEventPtr Sequencer::latest_reference_for(const PreparedCommand& prepared) const {
+  const auto version = referenced_version(prepared.command);
+  if (!version) return nullptr;
+  const auto position = tail_.find(latest_reference_key(prepared.command.stream(), *version));
+  return position ? tail_.event_at(*position, open_.body) : prepared.lookups.latest_reference;
 }
 
 PlacedEventPtr Sequencer::claim_of(const PreparedCommand& prepared) const {

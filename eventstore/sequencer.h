@@ -13,6 +13,7 @@
 #include "eventstore/command.h"
 #include "eventstore/event_log.h"
 #include "eventstore/lookups.h"
+#include "eventstore/recent_positions.h"
 #include "eventstore/tail.h"
 
 namespace daybook::eventstore {
@@ -41,9 +42,10 @@ class Sequencer {
  public:
   Sequencer(const LogHead& head, std::uint32_t partition, SequencerLimits limits);
 
-  /// Decides one command. Returns false, with the command untouched, when its look-ups are too old
-  /// for the window or lack something: look again and offer it again. Otherwise it is answered, now
-  /// or when its entry is committed. REQUIRES: wants_more().
+  /// Decides one command. Returns false when its look-ups are too old for the window or lack a
+  /// state: look again once the index has everything before `prepared.look_again_at`, which is set,
+  /// and offer it again. Otherwise it is answered, now or when its entry is committed.
+  /// REQUIRES: wants_more().
   bool offer(PreparedCommand& prepared, Instant now);
 
   /// False while an entry waits to be taken: the log is behind.
@@ -72,9 +74,9 @@ class Sequencer {
   template <class State>
   struct Resident {
     State state;
-    std::uint64_t end_position = 0;    ///< After its last event; 0: none since it was loaded.
-    std::uint64_t last_reference = 0;  ///< Likewise after its last refund or reversal.
-    std::int64_t refusal_credit = 0;   ///< Millionths of a refusal.
+    std::uint64_t end_position = 0;   ///< After its last event; 0: none since it was loaded.
+    RecentPositions recent;           ///< Of its events since it was loaded.
+    std::int64_t refusal_credit = 0;  ///< Millionths of a refusal.
     Instant refusal_refilled_at;
     bool used = true;  ///< Since the last sweep.
   };
@@ -96,6 +98,9 @@ class Sequencer {
     PlacedEventPtr original;
   };
   std::optional<Duplicate> duplicate_of(const PreparedCommand& prepared) const;
+  PlacedEventPtr referenced_by(const PreparedCommand& prepared,
+                               const ResidentAccount& account) const;
+  PlacedEventPtr latest_reference_for(const PreparedCommand& prepared) const;
   PlacedEventPtr claim_of(const PreparedCommand& prepared) const;
   PlacedEventPtr claimed_top_up(const PreparedCommand& prepared) const;
 
@@ -110,8 +115,8 @@ class Sequencer {
   /// An event on its way into the open entry.
   struct Draft {
     domain::RecordedEvent event;
-    std::optional<LookupKey> key;  ///< Under which it is found again.
-    std::string bytes;             ///< Encoded.
+    std::vector<LookupKey> keys;  ///< Under which it is found again.
+    std::string bytes;            ///< Encoded.
   };
 
   /// Writes the events of a decision and returns the last one, which answers; null, with nothing

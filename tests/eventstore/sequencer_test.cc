@@ -352,27 +352,42 @@ TEST_F(SequencerLookupTest, without_a_state_that_is_needed_they_are_sent_back) {
   EXPECT_TRUE(offer(prepared));
 }
 
-TEST_F(SequencerLookupTest, a_named_event_that_the_index_has_not_got_yet_is_waited_for) {
-  desk_.done(hold(usd("5")));  // version 5, not indexed
-  PreparedCommand prepared = desk_.prepare(Desk::command(capture(5), "k1"), reply_);
-  EXPECT_FALSE(offer(prepared));
-  desk_.index();
-  prepared.lookups = desk_.look_up(prepared.command);
+TEST_F(SequencerLookupTest, a_named_event_that_the_index_has_not_got_yet_is_in_the_window) {
+  const auto placed = desk_.send(hold(usd("5")));  // version 5, in the open entry
+  const auto captured = desk_.send(capture(5), "k1");
+  desk_.commit();
+  ASSERT_EQ(placed->answer().event->event.version, 5U);
+  EXPECT_EQ(body_of<domain::HoldCaptured>(captured->answer().event).amount, usd("5"));
+  const auto other = desk_.send(hold(usd("6")));  // version 7, committed
+  desk_.commit();
+  PreparedCommand prepared = desk_.prepare(Desk::command(capture(7), "k2"), reply_);
+  EXPECT_EQ(prepared.lookups.referenced, nullptr);
   EXPECT_TRUE(offer(prepared));
   desk_.commit();
-  EXPECT_EQ(body_of<domain::HoldCaptured>(reply_->answer().event).amount, usd("5"));
+  EXPECT_EQ(body_of<domain::HoldCaptured>(reply_->answer().event).amount, usd("6"));
+}
+
+TEST_F(SequencerLookupTest, events_that_are_named_are_found_in_the_window_and_before_it) {
+  for (int i = 0; i < 300; ++i) desk_.done(charge(usd("0.01")));  // versions 5 to 304
+  desk_.index();
+  for (int i = 0; i < 5; ++i) desk_.done(charge(usd("0.02")));  // versions 305 to 309
+  for (const std::uint64_t version : {3U, 5U, 304U, 305U, 309U}) {
+    const auto answer = desk_.done(refund(version), "r" + std::to_string(version));
+    EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).charge.version, version);
+    EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).amount, usd(version == 3    ? "50"
+                                                                        : version < 305 ? "0.01"
+                                                                                        : "0.02"));
+  }
 }
 
 TEST_F(SequencerLookupTest, a_version_that_does_not_exist_yet_is_not_found_at_once) {
   EXPECT_EQ(desk_.done(capture(99), "k1").rejection.kind, domain::RejectionKind::kNotFound);
 }
 
-TEST_F(SequencerLookupTest, a_newer_refund_of_the_same_charge_is_waited_for) {
+TEST_F(SequencerLookupTest, a_newer_refund_of_the_same_charge_in_the_window_counts) {
   PreparedCommand prepared = desk_.prepare(Desk::command(refund(3, usd("30")), "k2"), reply_);
   desk_.done(refund(3, usd("30")), "k1");
-  EXPECT_FALSE(offer(prepared));
-  desk_.index();
-  prepared.lookups = desk_.look_up(prepared.command);
+  EXPECT_EQ(prepared.lookups.latest_reference, nullptr);
   EXPECT_TRUE(offer(prepared));
   desk_.commit();
   // Had the first refund been overlooked, more than the charge would have been given back.
@@ -382,11 +397,20 @@ TEST_F(SequencerLookupTest, a_newer_refund_of_the_same_charge_is_waited_for) {
 
 TEST_F(SequencerLookupTest, a_reversal_in_the_window_is_not_overlooked_either) {
   PreparedCommand prepared = desk_.prepare(Desk::command(reverse(2), "k2"), reply_);
-  desk_.done(reverse(2), "k1");
-  EXPECT_FALSE(offer(prepared));
-  desk_.index();
-  EXPECT_EQ(body_of<domain::CommandRefused>(desk_.done(reverse(2), "k2").event).reason,
+  desk_.send(reverse(2), "k1");
+  EXPECT_TRUE(offer(prepared));
+  desk_.commit();
+  EXPECT_EQ(body_of<domain::CommandRefused>(reply_->answer().event).reason,
             RefusalReason::kAlreadyReversed);
+}
+
+TEST_F(SequencerLookupTest, what_is_sent_back_says_how_far_the_index_must_be) {
+  PreparedCommand prepared = desk_.prepare(Desk::command(charge(usd("1"))), reply_);
+  desk_.done(charge(usd("2")));
+  desk_.index();
+  EXPECT_FALSE(offer(prepared));
+  EXPECT_GT(prepared.look_again_at, prepared.lookups.as_of);
+  EXPECT_LE(prepared.look_again_at, desk_.indexed());
 }
 
 TEST_F(SequencerLookupTest, a_state_that_was_let_go_is_looked_up_again) {

@@ -76,8 +76,6 @@ bool World::offer(PreparedCommand& prepared, const std::string& label, OnAnswer 
     require(taken->start == model_.log().size(), "the sequencer's end is not the model's");
     taken->predicted = model_.predict(prepared.command, taken->now);
   }
-  const auto* account = model_.account(taken->stream);
-  const std::uint64_t version = account == nullptr ? 0 : account->version;
   prepared.complete = [this, taken, on_answer](const Answer& answer) {
     check_answer(*taken, answer);
     on_answer(answer);
@@ -86,7 +84,7 @@ bool World::offer(PreparedCommand& prepared, const std::string& label, OnAnswer 
   recorded_clock_->end(sequencer_->next_position());
   if (!was_taken) {
     require(sequencer_->next_position() == taken->start, "a bounced command left something");
-    explain_bounce(prepared, version, label);
+    explain_bounce(prepared, label);
     return false;
   }
   if (failed_) {
@@ -219,21 +217,13 @@ void World::check_definite_answer(const Taken& taken, const Answer& answer) cons
   }
 }
 
-void World::explain_bounce(const PreparedCommand& prepared, std::uint64_t version,
-                           const std::string& label) {
+void World::explain_bounce(const PreparedCommand& prepared, const std::string& label) {
   const auto& lookups = prepared.lookups;
-  const auto named = eventstore::referenced_version(prepared.command);
-  const auto newest = model_.newest_reference(prepared.command.stream());
-  std::string why = "floor";
-  if (prepared.command.is_account_command() && !lookups.account) {
-    why = "missing account";
-  } else if (named && *named != 0 && *named <= version && lookups.referenced == nullptr) {
-    why = "referenced not indexed";
-  } else if (named && newest && *newest >= lookups.as_of) {
-    why = "newer reference";
-  }
+  const bool has_states = !prepared.command.is_account_command() || lookups.account;
+  const std::string why = has_states ? "floor" : "missing account";
   require(lookups.as_of < sequencer_->next_position() || why == "missing account",
           label + ": look-ups of everything were too old");
+  require(prepared.look_again_at <= index_->applied(), label + ": waits for what is there");
   trace_.line("bounce " + label + ": " + why);
   trace_.mark("bounced: " + why);
 }
@@ -257,7 +247,16 @@ void World::mark_prediction(const PreparedCommand& prepared, const Taken& taken)
     if (at < born_at_) trace_.mark("duplicate after a restart");
     if (want.original) trace_.mark("duplicate of a repeated payment");
   }
+  const auto newest = model_.newest_reference(taken.stream);
+  if (eventstore::referenced_version(prepared.command) && newest &&
+      *newest >= prepared.lookups.as_of) {
+    trace_.mark("named an event while a newer reference was in the window");
+  }
   if (taken.limited || want.events.empty()) return;
+  if (eventstore::referenced_version(prepared.command) && !want.is_refusal &&
+      prepared.lookups.referenced == nullptr) {
+    trace_.mark("named an event in the window");
+  }
   const auto* refused = std::get_if<domain::CommandRefused>(&want.events.back().event);
   if (refused != nullptr && refused->reason == domain::RefusalReason::kPaymentConflict) {
     trace_.mark("claim conflict");

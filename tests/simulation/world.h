@@ -137,8 +137,7 @@ class World {
   bool is_limited(const Taken& taken, std::uint64_t written);
   void check_answer(Taken& taken, const eventstore::Answer& answer);
   void check_definite_answer(const Taken& taken, const eventstore::Answer& answer) const;
-  void explain_bounce(const eventstore::PreparedCommand& prepared, std::uint64_t version,
-                      const std::string& label);
+  void explain_bounce(const eventstore::PreparedCommand& prepared, const std::string& label);
   void mark_prediction(const eventstore::PreparedCommand& prepared, const Taken& taken);
   void check_against_model(const eventstore::KvReader& reader) const;
   void check_against_rebuild(const eventstore::KvReader& reader);
