@@ -88,9 +88,9 @@ JsonObject head_of(const PlacedEvent& placed, std::uint32_t generation) {
 std::string result_json(const PlacedEvent& placed, const std::optional<std::string>& secret) {
   std::string result = eventstore::public_data_json(placed.event);
   if (!secret) return result;
-  // The key's own object is the one that ends with its "secret_hmac" member or has members after
-  // it; the secret goes in front of it, which keeps the order of names.
-  const std::string anchor = "\"secret_hmac\":";
+  // The key's own object is the one that ends with its "secret_commitment" member or has members
+  // after it; the secret goes in front of it, which keeps the order of names.
+  const std::string anchor = "\"secret_commitment\":";
   const std::size_t at = result.find(anchor);
   CHECK(at != std::string::npos);
   return result.insert(at, "\"secret\":" + eventstore::json_string(*secret) + ",");

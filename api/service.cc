@@ -221,8 +221,6 @@ std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams&
     extras.errors = std::move(errors);
     return problem(422, "validation", "the query is not valid", request_id, extras);
   }
-  // Closing the moment makes the answer final: nothing is recorded at or before it any more.
-  if (point.as_of) wanted = std::max(wanted, parts_.ledger.close(*point.as_of));
   return wanted;
 }
 
@@ -244,7 +242,30 @@ void Service::run_read(HttpRequest request, Admitted admitted, Respond respond) 
   read.generation = parts_.generation;
   auto wanted = read_point(read.query, read.request_id, read.point);
   if (auto* refusal = std::get_if<HttpResponse>(&wanted)) return respond(std::move(*refusal));
-  wait_and_read(std::get<std::uint64_t>(wanted), std::move(read), request, std::move(respond));
+  const std::uint64_t position = std::get<std::uint64_t>(wanted);
+  if (!read.point.as_of) {
+    return wait_and_read(position, std::move(read), request, std::move(respond));
+  }
+  close_and_read(position, std::move(read), std::move(request), std::move(respond));
+}
+
+/// Closing the moment makes the answer final: nothing is recorded at or before it any more. It may
+/// sync a file, so it is not done on a thread that serves connections.
+void Service::close_and_read(std::uint64_t position, ReadRequest read, HttpRequest request,
+                             Respond respond) {
+  const std::string id = request.request_id;
+  auto shared = std::make_shared<Respond>(std::move(respond));
+  const auto job = [this, position, read = std::move(read), request = std::move(request), shared] {
+    const auto closed = parts_.ledger.close(*read.point.as_of);
+    if (!closed.ok()) {
+      return (*shared)(retry_later(
+          problem(503, "storage-degraded", "the moment cannot be closed", request.request_id)));
+    }
+    wait_and_read(std::max(position, *closed), read, request, *shared);
+  };
+  if (!parts_.workers.post(job)) {
+    (*shared)(retry_later(problem(503, "overloaded", "send it again later", id)));
+  }
 }
 
 void Service::wait_and_read(std::uint64_t position, ReadRequest read, const HttpRequest& request,

@@ -62,6 +62,8 @@ class Service final : public HttpHandler {
 
   void run_command(HttpRequest request, Admitted admitted, Respond respond);
   void run_read(HttpRequest request, Admitted admitted, Respond respond);
+  void close_and_read(std::uint64_t position, ReadRequest read, HttpRequest request,
+                      Respond respond);
   void wait_and_read(std::uint64_t position, ReadRequest read, const HttpRequest& request,
                      Respond respond);
   std::variant<std::uint64_t, HttpResponse> read_point(const QueryParams& query,

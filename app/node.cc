@@ -172,8 +172,8 @@ Status Node::Parts::start_core() {
   limits.queue_commands_max = config.queue_commands_max;
   limits.index_lag_events_max = config.index_lag_events_max;
   limits.sequencer.resident_streams_max = config.resident_streams_max;
-  limits.sequencer.refusals_burst = config.refusals_burst;
-  limits.sequencer.refusals_per_second = config.refusals_per_second;
+  limits.sequencer.refusals.burst = config.refusals_burst;
+  limits.sequencer.refusals.per_second = config.refusals_per_second;
   ledger = std::make_unique<eventstore::Ledger>(*log, *index, clock, limits);
   ledger->on_commit([this](const eventstore::Entry& entry) {
     // A revocation counts before it is answered.

@@ -139,9 +139,6 @@ using AccountCommand =
 // --- State
 // ----------------------------------------------------------------------------------------
 
-enum class AccountStatus : std::uint8_t { kNone = 0, kOpen = 1, kFrozen = 2, kClosed = 3 };
-std::string_view name_of(AccountStatus status);
-
 /// What an account holds in one currency.
 struct CurrencyBalance {
   Currency currency;
@@ -186,6 +183,7 @@ struct AccountTag {
 struct AccountState {
   std::uint64_t version = 0;  ///< Of the last event; 0: no such account.
   AccountStatus status = AccountStatus::kNone;
+  bool frozen_when_closed = false;  ///< What reopening brings back; false while not closed.
   AccountMode mode = AccountMode::kPrepaid;
   Currency currency;
   Instant opened_at;
@@ -196,7 +194,7 @@ struct AccountState {
   bool operator==(const AccountState&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(version, status, mode, currency, opened_at, balances, holds, tags);
+    ar(version, status, frozen_when_closed, mode, currency, opened_at, balances, holds, tags);
   }
 };
 

@@ -73,7 +73,9 @@ class Decider {
   Outcome operator()(const ReopenAccount& command) const {
     if (!exists()) return account_not_found();
     if (!is_closed()) return unchanged();
-    return done(AccountReopened{command.reason});
+    // A freeze is lifted by unfreezing alone: closing and reopening is no way around it.
+    return done(AccountReopened{
+        command.reason, state_.frozen_when_closed ? AccountStatus::kFrozen : AccountStatus::kOpen});
   }
 
   Outcome operator()(const TopUp& command) const {

@@ -25,6 +25,9 @@ namespace daybook::domain {
 
 enum class AccountMode : std::uint8_t { kPrepaid = 0, kPostpaid = 1 };
 
+/// Whether an account takes part. None: it does not exist.
+enum class AccountStatus : std::uint8_t { kNone = 0, kOpen = 1, kFrozen = 2, kClosed = 3 };
+
 /// Whether a charge may be refused for lack of funds.
 enum class Enforcement : std::uint8_t { kStrict = 0, kRecord = 1 };
 
@@ -111,11 +114,12 @@ struct AccountReopened {
   static constexpr std::uint16_t kType = 5;
   static constexpr std::string_view kName = "AccountReopened";
   std::optional<std::string> reason;
+  AccountStatus status_after = AccountStatus::kOpen;  ///< Open, or frozen if it was when closed.
 
   bool operator==(const AccountReopened&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(field("reason", reason));
+    ar(field("reason", reason), field("status_after", status_after));
   }
 };
 

@@ -23,8 +23,14 @@ class Evolution {
   }
   void operator()(const AccountFrozen&) { state_.status = AccountStatus::kFrozen; }
   void operator()(const AccountUnfrozen&) { state_.status = AccountStatus::kOpen; }
-  void operator()(const AccountClosed&) { state_.status = AccountStatus::kClosed; }
-  void operator()(const AccountReopened&) { state_.status = AccountStatus::kOpen; }
+  void operator()(const AccountClosed&) {
+    state_.frozen_when_closed = state_.status == AccountStatus::kFrozen;
+    state_.status = AccountStatus::kClosed;
+  }
+  void operator()(const AccountReopened& event) {
+    state_.frozen_when_closed = false;
+    state_.status = event.status_after;
+  }
 
   void operator()(const BalanceToppedUp& event) { set_balance(event.balance_after); }
   void operator()(const TopUpReversed& event) { set_balance(event.balance_after); }

@@ -26,6 +26,7 @@ std::uint16_t type_of(const Event& event);
 /// The public type: "ChargePosted".
 std::string_view name_of(const Event& event);
 std::string_view name_of(RefusalReason reason);  ///< The slug: "insufficient-funds".
+std::string_view name_of(AccountStatus status);
 std::string_view name_of(AccountMode mode);
 std::string_view name_of(Enforcement enforcement);
 std::string_view name_of(CreditLimitSource source);

@@ -52,7 +52,7 @@ class EntryCursor {
 /// The log of record of one partition: entries in order, never edited, exactly one authoritative
 /// kind per deployment (docs/architecture of the commit path: ARCHITECTURE.md).
 ///
-/// Thread rule: append by one thread; head() and read() by any.
+/// Thread rule: append by one thread; the others by any.
 /// Crash: an append that answered kCommitted is there after reopening; one that did not is there as
 /// a whole or absent. Opening checks contiguity, chain and watermark, and refuses with the missing
 /// range when something committed is gone.
@@ -66,6 +66,15 @@ class EventLog {
   /// Appends one entry, blocking until its outcome is known.
   /// REQUIRES: check_continues(head(), entry) is OK; the entry fits the bounds of entry.h.
   virtual AppendOutcome append(const Entry& entry) = 0;
+
+  /// The moment at or before which nothing is recorded any more: that of the last event, or a later
+  /// one that was closed. Never goes back, whatever the clock does between two openings.
+  virtual Instant closed() const = 0;
+
+  /// Makes closed() >= time, durably; without a write where it is. The caller sees to it that no
+  /// entry at or before `time` follows those it knows. Any thread; may block for a sync.
+  /// Errors: the store failed, and the log refuses every further append.
+  virtual Status close(Instant time) = 0;
 
   /// A cursor at the entry that holds `position`, or else at the first entry based at it or after
   /// it. So read(0) gives every entry, and read(head().next_position) what comes next, entries

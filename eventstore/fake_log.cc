@@ -46,6 +46,19 @@ LogHead FakeLog::head() const {
   return head_;
 }
 
+Instant FakeLog::closed() const {
+  const std::lock_guard lock(mutex_);
+  return std::max(promised_, head_.last_recorded_at);
+}
+
+Status FakeLog::close(Instant time) {
+  const std::lock_guard lock(mutex_);
+  if (time <= std::max(promised_, head_.last_recorded_at)) return {};
+  if (closed_ != AppendOutcome::kCommitted) return io_error("the log has failed");
+  promised_ = time;
+  return {};
+}
+
 AppendOutcome FakeLog::append(const Entry& entry) {
   const std::lock_guard lock(mutex_);
   if (closed_ != AppendOutcome::kCommitted) return closed_;

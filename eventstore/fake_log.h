@@ -34,6 +34,8 @@ class FakeLog final : public EventLog {
   void crash();
 
   LogHead head() const override;
+  Instant closed() const override;
+  Status close(Instant time) override;
   AppendOutcome append(const Entry& entry) override;
   Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const override;
 
@@ -46,6 +48,7 @@ class FakeLog final : public EventLog {
   std::vector<std::string> entries_;  ///< May hold one more than head_ counts, until crash().
   std::vector<std::uint64_t> ends_;   ///< end_position of each.
   LogHead head_;
+  Instant promised_{};                                ///< By close().
   LogHead kept_;                                      ///< Head after crash().
   AppendOutcome closed_ = AppendOutcome::kCommitted;  ///< What every append answers, once failed.
   std::uint64_t appends_ = 0;

@@ -17,7 +17,7 @@ Answer overloaded() { return {.kind = AnswerKind::kOverloaded}; }
 Ledger::Ledger(EventLog& log, const LogIndex& index, const Clock& clock, LedgerLimits limits)
     : log_(log),
       index_(index),
-      recorded_clock_(clock, log.head().next_position),
+      recorded_clock_(clock, log),
       limits_(limits),
       sequencer_(log.head(), 0, limits.sequencer),
       log_done_(log.head().next_position),

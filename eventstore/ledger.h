@@ -60,8 +60,10 @@ class Ledger {
   bool failed() const { return failed_.load(std::memory_order_acquire); }
 
   /// After this, no event is recorded at or before `time`. Returns the position before which every
-  /// event recorded by then stands; once that is committed, a read as of `time` is final.
-  std::uint64_t close(Instant time) { return recorded_clock_.close(time); }
+  /// event recorded by then stands; once that is committed, a read as of `time` is final, also for
+  /// every process that opens the log later. May sync a file: not on a thread that must not block.
+  /// Errors: the store failed; nothing may be answered as of `time`.
+  Result<std::uint64_t> close(Instant time) { return recorded_clock_.close(time); }
 
   /// Refuses new commands, decides what is queued, waits for the log. Idempotent.
   void stop();

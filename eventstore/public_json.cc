@@ -13,6 +13,11 @@ namespace {
 
 using domain::StreamId;
 
+/// What a presented key is compared with is nobody's business outside; that it was not exchanged
+/// later is: the public form binds it and does not show it.
+constexpr std::string_view kSecretHmac = "secret_hmac";
+constexpr std::string_view kCommitmentTag = "daybook/key-commitment/1";
+
 /// Takes an event's fields by name: an "archive" for domain's serialize().
 class DataWriter {
  public:
@@ -39,8 +44,11 @@ class DataWriter {
     object_.raw(name, json_of(value));
   }
   void write(std::string_view name, const std::string& value) {
-    // Bytes are not text: the one field that holds some is shown in hexadecimal.
-    object_.string(name, name == "secret_hmac" ? to_hex(value) : value);
+    if (name == kSecretHmac) {
+      object_.string("secret_commitment", to_hex(sha256({kCommitmentTag, value})));
+    } else {
+      object_.string(name, value);
+    }
   }
 
   static std::string json_of(const domain::Money& money) { return money_json(money); }

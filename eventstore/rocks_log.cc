@@ -1,5 +1,6 @@
 #include "eventstore/rocks_log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -141,14 +142,46 @@ class RocksLog::Core {
                 encode_anchor(after));
     }
     Status status = db_->write(batch);
-    if (status.ok()) status = watermark_->store(after);
+    // Until the new head is known: close() writes the head that it sees.
+    const std::lock_guard watermark(watermark_mutex_);
+    const Instant wanted = wanted_closed();
+    if (status.ok()) status = watermark_->store(after, wanted);
     const std::lock_guard lock(mutex_);
     if (!status.ok()) {
       failure_ = std::move(status);
       return AppendOutcome::kUnknown;
     }
     head_ = after;
+    closed_ = wanted;
     return AppendOutcome::kCommitted;
+  }
+
+  Instant closed() const {
+    const std::lock_guard lock(mutex_);
+    return std::max(closed_, head_.last_recorded_at);
+  }
+
+  Status close(Instant time) {
+    if (time <= closed()) return {};
+    CHECK(!options_.read_only);
+    {
+      const std::lock_guard lock(mutex_);
+      wanted_closed_ = std::max(wanted_closed_, time);
+    }
+    // Whoever stores next stores what all have asked for meanwhile: beside appends, one more sync
+    // for each of them at most.
+    const std::lock_guard watermark(watermark_mutex_);
+    if (time <= closed()) return {};
+    if (!still_sound()) return failure();
+    const Instant wanted = wanted_closed();
+    const Status status = watermark_->store(head(), wanted);
+    const std::lock_guard lock(mutex_);
+    if (status.ok()) {
+      closed_ = wanted;
+    } else {
+      failure_ = status;
+    }
+    return status;
   }
 
   const RocksLogDb& db() const { return *db_; }
@@ -157,6 +190,11 @@ class RocksLog::Core {
   const std::string& ledger_id() const { return ledger_id_; }
 
  private:
+  Instant wanted_closed() const {
+    const std::lock_guard lock(mutex_);
+    return wanted_closed_;
+  }
+
   bool still_sound() {
     const std::lock_guard lock(mutex_);
     if (failure_.ok()) failure_ = db_->background_failure();
@@ -181,7 +219,7 @@ class RocksLog::Core {
       report_.quarantined_entries = *moved;
     }
     // The unacknowledged tail was flushed and synced when RocksDB recovered it.
-    if (head_ != loaded.head || loaded.slot_damaged) return watermark_->store(head_);
+    if (head_ != loaded.head || loaded.slot_damaged) return watermark_->store(head_, closed_);
     return {};
   }
 
@@ -203,6 +241,7 @@ class RocksLog::Core {
                    {options_.partition, options_.verify == Verify::kTail, options_.read_only});
     if (!verified.ok()) return prefixed(paths_.log, verified.status());
     head_ = verified->head;
+    closed_ = wanted_closed_ = loaded.closed;
     orphan_ = verified->orphan;
     report_.verified_from = verified->verified_from;
     report_.verified_entries = verified->entries;
@@ -245,8 +284,11 @@ class RocksLog::Core {
   OpenReport report_;
   std::string ledger_id_;
 
+  std::mutex watermark_mutex_;  ///< Before mutex_.
   mutable std::mutex mutex_;
   LogHead head_;
+  Instant closed_{};         ///< In the watermark; closed() may be later.
+  Instant wanted_closed_{};  ///< At least closed_: asked for, and in the next watermark.
   Status failure_;
 };
 
@@ -338,6 +380,8 @@ RocksLog::RocksLog(std::unique_ptr<Core> core) : core_(std::move(core)) {}
 RocksLog::~RocksLog() = default;
 
 LogHead RocksLog::head() const { return core_->head(); }
+Instant RocksLog::closed() const { return core_->closed(); }
+Status RocksLog::close(Instant time) { return core_->close(time); }
 AppendOutcome RocksLog::append(const Entry& entry) { return core_->append(entry); }
 const RocksLog::OpenReport& RocksLog::report() const { return core_->report(); }
 const std::string& RocksLog::ledger_id() const { return core_->ledger_id(); }

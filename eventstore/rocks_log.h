@@ -50,6 +50,8 @@ class RocksLog final : public EventLog {
   ~RocksLog() override;
 
   LogHead head() const override;
+  Instant closed() const override;
+  Status close(Instant time) override;
   AppendOutcome append(const Entry& entry) override;
   Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const override;
 

@@ -90,7 +90,7 @@ Result<LogHead> copy_log(const EventLog& from, const std::string& ledger_id,
     if (!db.ok()) return db.status();
     if (Status status = copy_entries(from, end, **db); !status.ok()) return status;
   }
-  const Status acknowledged = WatermarkFile::create(log + ".watermark", end);
+  const Status acknowledged = WatermarkFile::create(log + ".watermark", end, from.closed());
   if (!acknowledged.ok()) return acknowledged;
   return end;
 }

@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t kDecisionBytesMax = std::size_t{256} * 1024;
 constexpr std::uint32_t kDecisionEventsMax = 256 + 2;  // with its claim and adoption
 
-constexpr std::int64_t kRefusalCost = 1'000'000;
-
 bool is_refusal(const domain::Event& event) {
   return std::holds_alternative<domain::ChargeRefused>(event) ||
          std::holds_alternative<domain::CommandRefused>(event);
@@ -33,7 +31,8 @@ Sequencer::Sequencer(const LogHead& head, std::uint32_t partition, SequencerLimi
       last_recorded_at_(head.last_recorded_at),
       committed_(head.next_position),
       tail_(head.next_position),
-      floor_(head.next_position) {}
+      floor_(head.next_position),
+      refusals_(limits.refusals) {}
 
 bool Sequencer::offer(PreparedCommand& prepared, Instant now) {
   CHECK(wants_more());
@@ -53,14 +52,8 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
   ResidentTenant* tenant = resident_tenant(prepared);
   ResidentAccount* account = resident_account(prepared);
   if (tenant == nullptr || account == nullptr) return false;
-  if (auto duplicate = duplicate_of(prepared)) {
-    const bool same = duplicate->event->event.fingerprint == prepared.command.fingerprint;
-    answer(prepared, {.kind = same ? AnswerKind::kReplayed : AnswerKind::kKeyReused,
-                      .event = std::move(duplicate->event),
-                      .original = std::move(duplicate->original),
-                      .version = account->state.version});
-    return true;
-  }
+  const Dedup dedup = answer_duplicate(prepared, account->state.version);
+  if (dedup != Dedup::kNew) return dedup == Dedup::kAnswered;
   const domain::Catalogue& catalogue = tenant->state.catalogue;
   settle(prepared.command, *account, catalogue, now);
   if (answer_early(prepared, account->state.version, now)) return true;
@@ -83,7 +76,8 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
     conclude(prepared, std::move(outcome), account->state.version);
     return true;
   }
-  if (is_refusal(decision->events.back()) && !may_refuse(*account, now)) {
+  if (is_refusal(decision->events.back()) &&
+      !refusals_.take(stream_key(prepared.command.stream()), now)) {
     answer(prepared, {.kind = AnswerKind::kRefusalsLimited, .version = account->state.version});
     return true;
   }
@@ -106,13 +100,8 @@ bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
 bool Sequencer::offer_tenant_command(PreparedCommand& prepared, Instant now) {
   ResidentTenant* tenant = resident_tenant(prepared);
   if (tenant == nullptr) return false;
-  if (auto duplicate = duplicate_of(prepared)) {
-    const bool same = duplicate->event->event.fingerprint == prepared.command.fingerprint;
-    answer(prepared, {.kind = same ? AnswerKind::kReplayed : AnswerKind::kKeyReused,
-                      .event = std::move(duplicate->event),
-                      .version = tenant->state.version});
-    return true;
-  }
+  const Dedup dedup = answer_duplicate(prepared, tenant->state.version);
+  if (dedup != Dedup::kNew) return dedup == Dedup::kAnswered;
   if (answer_early(prepared, tenant->state.version, now)) return true;
   domain::Outcome outcome =
       domain::decide(std::get<domain::TenantCommand>(prepared.command.body), tenant->state,
@@ -120,6 +109,11 @@ bool Sequencer::offer_tenant_command(PreparedCommand& prepared, Instant now) {
   auto* decision = std::get_if<domain::Decision>(&outcome);
   if (decision == nullptr || decision->events.empty()) {
     conclude(prepared, std::move(outcome), tenant->state.version);
+    return true;
+  }
+  if (is_refusal(decision->events.back()) &&
+      !refusals_.take(stream_key(prepared.command.stream()), now)) {
+    answer(prepared, {.kind = AnswerKind::kRefusalsLimited, .version = tenant->state.version});
     return true;
   }
   PlacedEventPtr event = record(prepared, *tenant, std::move(*decision), now);
@@ -162,36 +156,26 @@ void Sequencer::conclude(PreparedCommand& prepared, domain::Outcome outcome,
 
 void Sequencer::settle(const Command& command, ResidentAccount& account,
                        const domain::Catalogue& catalogue, Instant now) {
-  for (auto& event : domain::settle(account.state, catalogue, now)) {
-    domain::evolve(account.state, event, now);
-    Draft draft{{.stream = command.stream(),
-                 .version = account.state.version,
-                 .recorded_at = now,
-                 .effective_at = now,
-                 .actor = "system",
-                 .rules_version = domain::kPostingRulesVersion,
-                 .event = std::move(event)},
-                {},
-                {}};
-    draft.bytes = encode_event(draft.event);
-    account.recent.add(append(std::move(draft))->position);
+  // Each round ends up to kSettledPerDecision of at most kOpenHoldsMax holds.
+  for (auto due = domain::settle(account.state, catalogue, now); !due.empty();
+       due = domain::settle(account.state, catalogue, now)) {
+    for (auto& event : due) {
+      domain::evolve(account.state, event, now);
+      Draft draft{{.stream = command.stream(),
+                   .version = account.state.version,
+                   .recorded_at = now,
+                   .effective_at = now,
+                   .actor = "system",
+                   .rules_version = domain::kPostingRulesVersion,
+                   .event = std::move(event)},
+                  {},
+                  {}};
+      draft.bytes = encode_event(draft.event);
+      account.recent.add(append(std::move(draft))->position);
+    }
     account.end_position = tail_.next_position();
+    seal_if_full();
   }
-}
-
-bool Sequencer::may_refuse(ResidentAccount& account, Instant now) const {
-  const std::int64_t full = kRefusalCost * limits_.refusals_burst;
-  const std::int64_t elapsed = now.micros - account.refusal_refilled_at.micros;
-  // The bucket fills by (rate) millionths per microsecond; a long pause fills it, without overflow.
-  const bool is_long_pause = elapsed >= full;
-  account.refusal_credit =
-      is_long_pause
-          ? full
-          : std::min(full, account.refusal_credit + elapsed * limits_.refusals_per_second);
-  account.refusal_refilled_at = now;
-  if (account.refusal_credit < kRefusalCost) return false;
-  account.refusal_credit -= kRefusalCost;
-  return true;
 }
 
 template <class State>
@@ -300,16 +284,23 @@ void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
   } else {
     waiting_.push_back({answer.position, std::move(prepared.complete), std::move(answer)});
   }
+  seal_if_full();
+}
+
+void Sequencer::seal_if_full() {
   const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBodyBytesMax &&
                         open_.count + kDecisionEventsMax <= kEntryEventsMax;
-  if (!has_room) {
-    CHECK(ready_ == nullptr);
-    ready_ = take_entry();
-  }
+  if (!has_room) ready_.push_back(seal());
 }
 
 std::shared_ptr<const Entry> Sequencer::take_entry() {
-  if (ready_ != nullptr) return std::exchange(ready_, nullptr);
+  if (ready_.empty()) return seal();
+  auto entry = std::move(ready_.front());
+  ready_.pop_front();
+  return entry;
+}
+
+std::shared_ptr<const Entry> Sequencer::seal() {
   CHECK(open_.count > 0);
   auto entry = std::make_shared<const Entry>(std::move(open_));
   open_ = Entry{};
@@ -331,7 +322,7 @@ void Sequencer::on_committed(std::uint64_t position) {
 
 void Sequencer::on_failed() {
   failed_ = true;
-  ready_ = nullptr;
+  ready_.clear();
   for (auto& waiting : waiting_) waiting.complete(Answer{});
   waiting_.clear();
 }
@@ -365,13 +356,7 @@ Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& p
     return &found->second;
   }
   if (!prepared.lookups.account) return nullptr;
-  return &accounts_
-              .emplace(key, ResidentAccount{*prepared.lookups.account,
-                                            0,
-                                            {},
-                                            kRefusalCost * limits_.refusals_burst,
-                                            {},
-                                            true})
+  return &accounts_.emplace(key, ResidentAccount{*prepared.lookups.account, 0, {}, true})
               .first->second;
 }
 
@@ -381,22 +366,41 @@ Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& pre
   const auto found = tenants_.find(key);
   if (found != tenants_.end()) return &found->second;
   if (!prepared.lookups.tenant) return nullptr;
-  return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, {}, 0, {}, true})
+  return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, {}, true})
               .first->second;
 }
 
-std::optional<Sequencer::Duplicate> Sequencer::duplicate_of(const PreparedCommand& prepared) const {
-  if (prepared.command.idempotency_key.empty()) return std::nullopt;
-  Duplicate duplicate{prepared.lookups.key_event, prepared.lookups.original};
-  if (const auto position = tail_.find(prepared.lookups.key)) {
-    duplicate.event = tail_.event_at(*position, open_.body);
-    const auto* repeat = std::get_if<domain::NoChange>(&duplicate.event->event.event);
-    if (repeat != nullptr && repeat->of) duplicate.original = claimed_top_up(prepared);
+Sequencer::Dedup Sequencer::answer_duplicate(PreparedCommand& prepared, std::uint64_t version) {
+  const Command& command = prepared.command;
+  if (command.idempotency_key.empty()) return Dedup::kNew;
+  PlacedEventPtr event = prepared.lookups.key_event;
+  PlacedEventPtr original = prepared.lookups.original;
+  if (event == nullptr) {
+    const auto position = tail_.find(prepared.lookups.key);
+    if (!position) return Dedup::kNew;
+    event = tail_.event_at(*position, open_.body);
   }
-  if (duplicate.event == nullptr) return std::nullopt;
-  CHECK(duplicate.event->event.idempotency_key == prepared.command.idempotency_key);
-  CHECK(duplicate.event->event.stream == prepared.command.stream());
-  return duplicate;
+  CHECK(event->event.idempotency_key == command.idempotency_key);
+  CHECK(event->event.stream == command.stream());
+  if (event->event.fingerprint != command.fingerprint) {
+    answer(prepared, {.kind = AnswerKind::kKeyReused, .event = event, .version = version});
+    return Dedup::kAnswered;
+  }
+  const auto* repeat = std::get_if<domain::NoChange>(&event->event.event);
+  if (repeat != nullptr && repeat->of && original == nullptr) {
+    // The event says which it repeats; the body of a retry only leads there.
+    original = claimed_top_up(prepared);
+    if (original == nullptr || original->event.stream != command.stream() ||
+        original->event.version != repeat->of->version) {
+      prepared.look_again_at = event->position + 1;
+      return Dedup::kLookAgain;
+    }
+  }
+  answer(prepared, {.kind = AnswerKind::kReplayed,
+                    .event = std::move(event),
+                    .original = std::move(original),
+                    .version = version});
+  return Dedup::kAnswered;
 }
 
 /// The event that the command names: in the window, or else what the index said. It has everything

@@ -14,6 +14,7 @@
 #include "eventstore/event_log.h"
 #include "eventstore/lookups.h"
 #include "eventstore/recent_positions.h"
+#include "eventstore/refusal_limit.h"
 #include "eventstore/tail.h"
 
 namespace daybook::eventstore {
@@ -23,10 +24,7 @@ struct SequencerLimits {
   std::size_t resident_streams_max = 200'000;  ///< Beyond it, clean states are let go.
   std::uint64_t window_slack_events =
       16'384;  ///< Kept although indexed, for look-ups on their way.
-  /// Refusals that one account may have recorded: a bucket of this size ...
-  std::uint32_t refusals_burst = 200;
-  /// ... that fills at this rate.
-  std::uint32_t refusals_per_second = 20;
+  RefusalLimits refusals;
 };
 
 /// Puts commands in order and decides them: dedup, settle what is due, decide, evolve, pack.
@@ -48,9 +46,9 @@ class Sequencer {
   /// REQUIRES: wants_more().
   bool offer(PreparedCommand& prepared, Instant now);
 
-  /// False while an entry waits to be taken: the log is behind.
-  bool wants_more() const { return ready_ == nullptr; }
-  bool has_entry() const { return ready_ != nullptr || open_.count > 0; }
+  /// False while a full entry waits to be taken: the log is behind.
+  bool wants_more() const { return ready_.empty(); }
+  bool has_entry() const { return !ready_.empty() || open_.count > 0; }
 
   /// The next entry for the log. REQUIRES: has_entry(), and that the one before was committed or is
   /// being appended.
@@ -74,11 +72,9 @@ class Sequencer {
   template <class State>
   struct Resident {
     State state;
-    std::uint64_t end_position = 0;   ///< After its last event; 0: none since it was loaded.
-    RecentPositions recent;           ///< Of its events since it was loaded.
-    std::int64_t refusal_credit = 0;  ///< Millionths of a refusal.
-    Instant refusal_refilled_at;
-    bool used = true;  ///< Since the last sweep.
+    std::uint64_t end_position = 0;  ///< After its last event; 0: none since it was loaded.
+    RecentPositions recent;          ///< Of its events since it was loaded.
+    bool used = true;                ///< Since the last sweep.
   };
   using ResidentAccount = Resident<domain::AccountState>;
   using ResidentTenant = Resident<domain::TenantState>;
@@ -92,12 +88,9 @@ class Sequencer {
   ResidentAccount* resident_account(const PreparedCommand& prepared);
   ResidentTenant* resident_tenant(const PreparedCommand& prepared);
 
-  /// The event that already carries the command's key, with the original it repeats.
-  struct Duplicate {
-    PlacedEventPtr event;
-    PlacedEventPtr original;
-  };
-  std::optional<Duplicate> duplicate_of(const PreparedCommand& prepared) const;
+  /// What became of a command whose key an event may carry already.
+  enum class Dedup { kNew, kAnswered, kLookAgain };
+  Dedup answer_duplicate(PreparedCommand& prepared, std::uint64_t version);
   PlacedEventPtr referenced_by(const PreparedCommand& prepared,
                                const ResidentAccount& account) const;
   PlacedEventPtr latest_reference_for(const PreparedCommand& prepared) const;
@@ -107,10 +100,10 @@ class Sequencer {
   bool offer_account_command(PreparedCommand& prepared, Instant now);
   bool offer_tenant_command(PreparedCommand& prepared, Instant now);
   bool answer_early(PreparedCommand& prepared, std::uint64_t version, Instant now);
+  /// Records all that is due, in as many decisions as it takes.
   void settle(const Command& command, ResidentAccount& account, const domain::Catalogue& catalogue,
               Instant now);
   void conclude(PreparedCommand& prepared, domain::Outcome outcome, std::uint64_t version);
-  bool may_refuse(ResidentAccount& account, Instant now) const;
 
   /// An event on its way into the open entry.
   struct Draft {
@@ -128,6 +121,9 @@ class Sequencer {
   PlacedEventPtr append(Draft draft);
   void reject_too_large(PreparedCommand& prepared, std::uint64_t version);
   void answer(PreparedCommand& prepared, Answer answer);
+  /// Closes the open entry if the largest decision would not fit it.
+  void seal_if_full();
+  std::shared_ptr<const Entry> seal();
 
   std::uint32_t partition_;
   SequencerLimits limits_;
@@ -140,8 +136,9 @@ class Sequencer {
   Instant last_recorded_at_;
   std::uint64_t committed_;
 
-  Entry open_;                          ///< The entry being filled.
-  std::shared_ptr<const Entry> ready_;  ///< Sealed because it was full, not taken yet.
+  Entry open_;  ///< The entry being filled.
+  /// Sealed because they were full, not taken yet: what one command and its settling can fill.
+  std::deque<std::shared_ptr<const Entry>> ready_;
   Tail tail_;
   std::uint64_t indexed_ = 0;
   std::uint64_t floor_;  ///< Look-ups older than this are too old.
@@ -149,6 +146,7 @@ class Sequencer {
   std::unordered_map<std::string, ResidentAccount> accounts_;  ///< By stream_key.
   std::unordered_map<std::string, ResidentTenant> tenants_;
   std::deque<Waiting> waiting_;  ///< By position.
+  RefusalLimit refusals_;        ///< Apart from the states: letting one go forgives nothing.
 };
 
 }  // namespace daybook::eventstore

@@ -24,6 +24,7 @@ constexpr int kReadAttemptsMax = 3;
 struct Slot {
   std::uint64_t sequence = 0;
   LogHead head;
+  Instant closed;
 };
 
 /// A file descriptor that closes itself.
@@ -53,6 +54,7 @@ std::string encode_slot(const Slot& slot) {
   writer.fixed64(slot.head.next_position);
   writer.fixed64(static_cast<std::uint64_t>(slot.head.last_recorded_at.micros));
   writer.raw(bytes_of(slot.head.chain));
+  writer.fixed64(static_cast<std::uint64_t>(slot.closed.micros));
   out.resize(kSlotBytes - kHashBytes, '\0');
   const Hash checksum = sha256({out});
   out.append(bytes_of(checksum));
@@ -75,6 +77,7 @@ std::optional<Slot> decode_slot(std::string_view bytes) {
   for (std::size_t i = 0; i < kHashBytes; ++i) {
     slot.head.chain[i] = static_cast<std::uint8_t>(chain[i]);
   }
+  slot.closed.micros = static_cast<std::int64_t>(reader.fixed64());
   return slot;
 }
 
@@ -118,7 +121,7 @@ Result<WatermarkFile::Loaded> load_once(int descriptor, const std::string& path)
     }
   }
   if (!newest) return corrupt("watermark " + path + ": both slots are damaged");
-  return WatermarkFile::Loaded{newest->head, newest->sequence, damaged};
+  return WatermarkFile::Loaded{newest->head, newest->closed, newest->sequence, damaged};
 }
 
 Result<WatermarkFile::Loaded> load_from(int descriptor, const std::string& path) {
@@ -144,7 +147,7 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-Status WatermarkFile::create(const std::string& path, const LogHead& head) {
+Status WatermarkFile::create(const std::string& path, const LogHead& head, Instant closed) {
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (file.get() < 0) return errno_status("create", path, errno);
   // Space is taken now: a full disk must not stop the watermark of an entry that is already synced.
@@ -152,7 +155,8 @@ Status WatermarkFile::create(const std::string& path, const LogHead& head) {
     return errno_status("allocate", path, error);
   }
   for (std::uint64_t i = 0; i < 2; ++i) {
-    const Status written = write_fully(file.get(), encode_slot({i, head}), i * kSlotBytes, path);
+    const Status written =
+        write_fully(file.get(), encode_slot({i, head, closed}), i * kSlotBytes, path);
     if (!written.ok()) return written;
   }
   if (::fsync(file.get()) != 0) return errno_status("sync", path, errno);
@@ -186,11 +190,11 @@ WatermarkFile::WatermarkFile(std::string path, int descriptor, Loaded loaded, Sy
 
 WatermarkFile::~WatermarkFile() { ::close(descriptor_); }
 
-Status WatermarkFile::store(const LogHead& head) {
+Status WatermarkFile::store(const LogHead& head, Instant closed) {
   if (!failed_.ok()) return failed_;
   ++sequence_;
   const std::size_t offset = (sequence_ % 2) * kSlotBytes;
-  failed_ = write_fully(descriptor_, encode_slot({sequence_, head}), offset, path_);
+  failed_ = write_fully(descriptor_, encode_slot({sequence_, head, closed}), offset, path_);
   if (failed_.ok() && sync_(descriptor_) != 0) failed_ = errno_status("sync", path_, errno);
   return failed_;
 }

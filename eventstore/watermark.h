@@ -10,7 +10,8 @@
 
 namespace daybook::eventstore {
 
-/// How far a log has been acknowledged, kept outside of the log: a file of two 4 KiB slots, each
+/// How far a log has been acknowledged and up to when it is closed (EventLog::closed), kept outside
+/// of the log: a file of two 4 KiB slots, each
 /// with a SHA-256 checksum (docs/stored_format.md, "Watermark"), written in turn, so that a torn
 /// write leaves the slot before it whole.
 ///
@@ -18,12 +19,13 @@ namespace daybook::eventstore {
 /// word when acknowledged writes at its end are gone.
 ///
 /// Thread rule: store() by one thread at a time.
-/// Crash: after store() answered OK, load() gives that head or a later one.
+/// Crash: after store() answered OK, load() gives what was stored or something later.
 class WatermarkFile {
  public:
   /// What load() found.
   struct Loaded {
     LogHead head;
+    Instant closed;
     std::uint64_t sequence = 0;  ///< Counts store() since the file was created.
     bool slot_damaged = false;   ///< The other slot was unreadable; the next store() heals it.
   };
@@ -32,7 +34,7 @@ class WatermarkFile {
 
   /// Creates the file with both slots holding `head`, synced, name included. An existing file is
   /// replaced.
-  static Status create(const std::string& path, const LogHead& head);
+  static Status create(const std::string& path, const LogHead& head, Instant closed = {});
 
   /// Reads without opening for write; may run beside a writer in another process.
   /// Errors: kNotFound: no file; kCorrupt: wrong size or both slots damaged; kIo.
@@ -50,7 +52,7 @@ class WatermarkFile {
 
   /// Writes and syncs. Any error is final: every later call answers it again, because after a
   /// failed sync the kernel may call lost bytes clean.
-  Status store(const LogHead& head);
+  Status store(const LogHead& head, Instant closed);
 
  private:
   WatermarkFile(std::string path, int descriptor, Loaded loaded, Sync sync);

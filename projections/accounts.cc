@@ -42,7 +42,7 @@ class RowEvolution {
   void operator()(const domain::AccountFrozen&) { row_.status = AccountStatus::kFrozen; }
   void operator()(const domain::AccountUnfrozen&) { row_.status = AccountStatus::kOpen; }
   void operator()(const domain::AccountClosed&) { row_.status = AccountStatus::kClosed; }
-  void operator()(const domain::AccountReopened&) { row_.status = AccountStatus::kOpen; }
+  void operator()(const domain::AccountReopened& event) { row_.status = event.status_after; }
   void operator()(const domain::TagSet& event) {
     set_tag(row_, {event.service, event.tag, event.value});
   }

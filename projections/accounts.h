@@ -44,7 +44,7 @@ class Accounts final : public Projection {
       : table_(table), rows_(store, table) {}
 
   std::string_view name() const override { return "accounts"; }
-  std::uint32_t code_version() const override { return 1; }
+  std::uint32_t code_version() const override { return 2; }
   eventstore::Table table() const override { return table_; }
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
   Status finish(eventstore::KvBatch& batch) override;

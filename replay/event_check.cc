@@ -254,6 +254,14 @@ std::optional<Finding> check_evolves(const AccountState& state, const RecordedEv
                      "hold " + std::to_string(placed->hold.version)};
     }
   }
+  if (const auto* reopened = std::get_if<domain::AccountReopened>(&event.event)) {
+    const auto expected =
+        state.frozen_when_closed ? domain::AccountStatus::kFrozen : domain::AccountStatus::kOpen;
+    if (reopened->status_after != expected) {
+      return Finding{"state", std::string(name_of(expected)),
+                     std::string(name_of(reopened->status_after))};
+    }
+  }
   bool ends_one = false;
   if (ended_hold(state, event.event, ends_one) == nullptr && ends_one) {
     return Finding{"state", "an open hold", std::string(name_of(event.event)) + " of none"};

@@ -82,6 +82,28 @@ TEST_P(EventLogContractTest, the_head_follows_every_append) {
   EXPECT_EQ(log().head().next_position, 104U);
 }
 
+TEST_P(EventLogContractTest, what_is_closed_stays_closed) {
+  EXPECT_EQ(log().closed(), Instant());
+  ASSERT_TRUE(log().close({1'000}).ok());
+  EXPECT_EQ(log().closed(), (Instant{1'000}));
+  ASSERT_TRUE(log().close({500}).ok());
+  EXPECT_EQ(log().closed(), (Instant{1'000}));
+  reopen();
+  EXPECT_EQ(log().closed(), (Instant{1'000}));
+  // An event closes its own moment.
+  Entry entry = next_entry(log().head(), 1);
+  entry.first_recorded_at = {1'500};
+  entry.last_recorded_at = {2'000};
+  ASSERT_EQ(log().append(entry), AppendOutcome::kCommitted);
+  EXPECT_EQ(log().closed(), (Instant{2'000}));
+  ASSERT_TRUE(log().close({3'000}).ok());
+  entry = next_entry(log().head(), 1);
+  ASSERT_EQ(log().append(entry), AppendOutcome::kCommitted);
+  reopen();
+  EXPECT_EQ(log().closed(), (Instant{3'000})) << "an append forgets what was closed";
+  EXPECT_EQ(log().head().entry_count, 2U);
+}
+
 TEST_P(EventLogContractTest, entries_are_read_as_they_were_appended) {
   const std::vector<Entry> entries = append_all(log(), {0, 3, 0, 1, 8'192, 0});
   EXPECT_EQ(read_all(log()), entries);

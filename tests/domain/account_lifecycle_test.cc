@@ -149,6 +149,19 @@ TEST(AccountLifecycleTest, reopening_brings_a_closed_account_back) {
   given({freeze()}).when(reopen()).then({NoChange{}});
 }
 
+TEST(AccountLifecycleTest, closing_and_reopening_is_no_way_around_a_freeze) {
+  auto story = given({top_up(usd("5")), freeze(), adjustment(usd("-5")), close()});
+  EXPECT_EQ(story.state().status, AccountStatus::kClosed);
+  story.when(reopen()).then({AccountReopened{std::nullopt, AccountStatus::kFrozen}});
+  EXPECT_EQ(story.state().status, AccountStatus::kFrozen);
+  story.when(charge(usd("1"))).then_refused(RefusalReason::kAccountFrozen);
+  story.when(unfreeze()).then({AccountUnfrozen{std::nullopt}});
+  // The freeze is lifted for good: the next reopening brings an open account back.
+  story.when(close()).then({AccountClosed{std::nullopt}});
+  story.when(reopen()).then({AccountReopened{std::nullopt, AccountStatus::kOpen}});
+  EXPECT_EQ(story.state().status, AccountStatus::kOpen);
+}
+
 TEST(AccountLifecycleTest, a_closed_account_refuses_everything_but_erasure_and_reopening) {
   for (const auto& command : every_command()) {
     // Closed with a past: a top-up (2), a charge (3), a hold (4), released (5).

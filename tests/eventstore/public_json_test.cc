@@ -89,7 +89,8 @@ TEST(PublicJsonTest, references_are_ids_numbers_are_text_and_bytes_are_hexadecim
   roles.add(domain::Role::kClient);
   roles.add(domain::Role::kAdmin);
   EXPECT_EQ(public_data_json(recorded(domain::ApiKeyCreated{{"k", {}, roles, {}, "\xAB"}})),
-            R"({"id":"k","roles":["admin","client"],"secret_hmac":"ab"})");
+            R"({"id":"k","roles":["admin","client"],"secret_commitment":")" +
+                to_hex(sha256({"daybook/key-commitment/1\xAB"})) + R"("})");
   EXPECT_EQ(
       public_data_json(
           recorded(domain::PaymentClaimed{"p", "i", usd("1"), {AccountId("beta"), 2}})),

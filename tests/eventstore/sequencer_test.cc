@@ -1,5 +1,8 @@
 #include "eventstore/sequencer.h"
 
+#include <algorithm>
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "eventstore/event_codec.h"
@@ -177,6 +180,77 @@ TEST(SequencerTest, what_is_due_is_settled_first_by_the_system) {
   EXPECT_EQ(desk.done(domain::SettleAccount{}).kind, AnswerKind::kUnchanged);
 }
 
+class SequencerDueTest : public ::testing::TestWithParam<std::size_t> {
+ protected:
+  /// An account with this many holds of 1, all due in a minute, and nothing else available.
+  static void place_holds(Desk& desk, std::size_t count) {
+    desk.done(open("USD"));
+    desk.done(top_up(usd(std::to_string(count))));
+    for (std::size_t i = 0; i < count; ++i) desk.done(hold(usd("1"), morning(60)));
+    desk.now = morning(60);
+  }
+  static void expect_all_expired_before_the_charge(const Desk& desk, std::size_t holds) {
+    const Names names = desk.names();
+    EXPECT_EQ(std::count(names.begin(), names.end(), "HoldExpired"),
+              static_cast<std::ptrdiff_t>(holds));
+    EXPECT_EQ(names.back(), "ChargePosted");
+  }
+};
+
+TEST_P(SequencerDueTest, no_strict_charge_is_decided_with_a_due_hold_counted) {
+  const std::size_t holds = GetParam();
+  Desk desk;
+  place_holds(desk, holds);
+  const auto answer = desk.done(charge(usd(std::to_string(holds))), "k1");
+  ASSERT_EQ(answer.kind, AnswerKind::kRecorded);
+  EXPECT_EQ(body_of<domain::ChargePosted>(answer.event).balance_after, usd("0"));
+  EXPECT_EQ(answer.version, 3 + 2 * holds);
+  expect_all_expired_before_the_charge(desk, holds);
+  EXPECT_EQ(desk.done(domain::SettleAccount{}).kind, AnswerKind::kUnchanged);
+}
+
+TEST_P(SequencerDueTest, settling_never_overfills_an_entry_that_was_almost_full) {
+  const std::size_t holds = GetParam();
+  Desk desk;
+  place_holds(desk, holds);
+  desk.done(open("USD"), "", "other");
+  const std::uint64_t begin = desk.sequencer.next_position();
+  // Room for one decision of the most events is left, and no more.
+  for (std::uint32_t i = 0; i + 258 < kEntryEventsMax; ++i) {
+    ASSERT_TRUE(desk.sequencer.wants_more());
+    desk.send(record_charge(usd("1")), "", "other");
+  }
+  ASSERT_TRUE(desk.sequencer.wants_more());
+  const auto charged = desk.send(charge(usd(std::to_string(holds))), "k1");
+  std::uint64_t events = 0;
+  while (desk.sequencer.has_entry()) {
+    const Entry entry = desk.take();  // read back from its stored form, which has the bounds
+    EXPECT_LE(entry.count, kEntryEventsMax);
+    events += entry.count;
+    EXPECT_EQ(charged->answered(), false);
+  }
+  EXPECT_EQ(begin + events, desk.sequencer.next_position());
+  EXPECT_TRUE(desk.sequencer.wants_more());
+  desk.report_committed();
+  EXPECT_EQ(charged->answer().kind, AnswerKind::kRecorded);
+  expect_all_expired_before_the_charge(desk, holds);
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, SequencerDueTest,
+                         ::testing::Values(1U, 255U, 256U, domain::kOpenHoldsMax));
+
+TEST(SequencerTest, a_hold_more_than_an_account_may_have_is_refused) {
+  Desk desk;
+  desk.done(open("USD"));
+  desk.done(top_up(usd("2000")));
+  for (std::size_t i = 0; i < domain::kOpenHoldsMax; ++i) desk.done(hold(usd("1"), morning(60)));
+  EXPECT_EQ(body_of<domain::CommandRefused>(desk.done(hold(usd("1"), morning(60))).event).reason,
+            RefusalReason::kLimitReached);
+  // Those that are due make room.
+  desk.now = morning(60);
+  EXPECT_EQ(desk.done(hold(usd("1"), morning(120))).kind, AnswerKind::kRecorded);
+}
+
 // --- Idempotency
 
 /// The places where the event that carries a key may be when the key comes again.
@@ -243,6 +317,43 @@ TEST_P(SequencerDuplicateTest, dedup_comes_before_if_match) {
   const Answer stale = answer_of(desk_.send(command));
   EXPECT_EQ(stale.kind, AnswerKind::kVersionMismatch);
   EXPECT_EQ(stale.version, 2U);
+}
+
+TEST_P(SequencerDuplicateTest, dedup_comes_before_look_ups_that_only_a_decision_needs) {
+  desk_.done(top_up(usd("5")));
+  desk_.done(charge(usd("5")));
+  desk_.index();
+  Command refunded = Desk::command(refund(3, usd("2")), "k1");
+  refunded.if_match = 3;
+  const auto first = desk_.send(refunded);
+  bring_to_place();
+  // A newer refund of the charge than the index has is no reason to wait: nothing is decided.
+  const Answer again = answer_of(desk_.send(refunded));
+  EXPECT_EQ(again.kind, AnswerKind::kReplayed);
+  EXPECT_EQ(again.event->event, first->answer().event->event);
+  EXPECT_EQ(desk_.log().size(), 4U);
+  refunded.fingerprint = 2;
+  EXPECT_EQ(answer_of(desk_.send(refunded)).kind, AnswerKind::kKeyReused);
+}
+
+TEST_P(SequencerDuplicateTest, the_original_is_the_one_that_was_repeated_not_what_a_retry_names) {
+  const auto first = desk_.send(paid_by(usd("5"), "stripe", "pi_1"), "k1");
+  desk_.done(paid_by(usd("7"), "stripe", "pi_2"), "k2");
+  desk_.send(paid_by(usd("5"), "stripe", "pi_1"), "k3");
+  bring_to_place();
+  // The same key and, by chance, the same fingerprint, yet the body of another payment.
+  auto reply = std::make_shared<Desk::Reply>();
+  PreparedCommand prepared =
+      desk_.prepare(Desk::command(paid_by(usd("7"), "stripe", "pi_2"), "k3"), reply);
+  if (!desk_.sequencer.offer(prepared, desk_.now)) {
+    desk_.commit();
+    desk_.index();
+    prepared.lookups = desk_.look_up(prepared.command);
+    ASSERT_TRUE(desk_.sequencer.offer(prepared, desk_.now));
+  }
+  desk_.commit();
+  EXPECT_EQ(reply->answer().kind, AnswerKind::kReplayed);
+  EXPECT_EQ(reply->answer().original->event, first->answer().event->event);
 }
 
 TEST_P(SequencerDuplicateTest, a_repeated_payment_is_answered_as_the_first) {
@@ -550,8 +661,8 @@ TEST(SequencerTest, an_event_that_would_be_too_large_is_refused_without_a_trace)
 
 TEST(SequencerTest, refusals_are_limited_per_account_and_come_back_with_time) {
   SequencerLimits limits;
-  limits.refusals_burst = 3;
-  limits.refusals_per_second = 2;
+  limits.refusals.burst = 3;
+  limits.refusals.per_second = 2;
   Desk desk(limits);
   desk.done(open("USD"));
   desk.done(open("USD"), "", "other");
@@ -575,6 +686,29 @@ TEST(SequencerTest, refusals_are_limited_per_account_and_come_back_with_time) {
   desk.now = morning(1'000'000);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(kind(), AnswerKind::kRecorded);
   EXPECT_EQ(kind(), AnswerKind::kRefusalsLimited);
+}
+
+TEST(SequencerTest, letting_a_state_go_forgives_no_refusals) {
+  SequencerLimits limits;
+  limits.window_slack_events = 0;
+  limits.resident_streams_max = 0;
+  limits.refusals.burst = 3;
+  limits.refusals.per_second = 1;
+  Desk desk(limits);
+  for (const char* account : {"acme", "other"}) desk.done(open("USD"), "", account);
+  std::map<std::string, int> refused;
+  for (int i = 0; i < 20; ++i) {
+    for (const char* account : {"acme", "other"}) {
+      if (desk.done(charge(usd("1")), "", account).kind == AnswerKind::kRecorded) {
+        ++refused[account];
+      }
+      // Two sweeps: the first spares what was used.
+      for (int sweep = 0; sweep < 2; ++sweep) desk.index();
+      ASSERT_EQ(desk.sequencer.resident_streams(), 1U);  // the tenant
+    }
+  }
+  EXPECT_EQ(refused["acme"], 3);
+  EXPECT_EQ(refused["other"], 3);
 }
 
 // --- Tenants

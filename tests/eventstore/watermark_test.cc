@@ -28,7 +28,7 @@ void write_watermark(const std::string& path, std::uint64_t stores) {
   ASSERT_TRUE(WatermarkFile::create(path, head_at(0)).ok());
   auto file = WatermarkFile::open(path);
   ASSERT_TRUE(file.ok());
-  for (std::uint64_t i = 1; i <= stores; ++i) ASSERT_TRUE((*file)->store(head_at(i)).ok());
+  for (std::uint64_t i = 1; i <= stores; ++i) ASSERT_TRUE((*file)->store(head_at(i), {}).ok());
 }
 
 TEST(WatermarkTest, the_last_stored_head_is_loaded) {
@@ -49,9 +49,18 @@ TEST(WatermarkTest, storing_goes_on_where_the_file_was_left) {
     auto file = WatermarkFile::open(dir.file("w"));
     ASSERT_TRUE(file.ok());
     EXPECT_EQ((*file)->at_open().head, head_at(i - 1));
-    ASSERT_TRUE((*file)->store(head_at(i)).ok());
+    ASSERT_TRUE((*file)->store(head_at(i), {}).ok());
     EXPECT_EQ(WatermarkFile::load(dir.file("w"))->head, head_at(i));
   }
+}
+
+TEST(WatermarkTest, the_closed_moment_is_kept_beside_the_head) {
+  const TempDir dir;
+  ASSERT_TRUE(WatermarkFile::create(dir.file("w"), head_at(0), {17}).ok());
+  EXPECT_EQ(WatermarkFile::load(dir.file("w"))->closed, (Instant{17}));
+  ASSERT_TRUE((*WatermarkFile::open(dir.file("w")))->store(head_at(0), {-18}).ok());
+  EXPECT_EQ(WatermarkFile::load(dir.file("w"))->closed, (Instant{-18}));
+  EXPECT_EQ(WatermarkFile::load(dir.file("w"))->head, head_at(0));
 }
 
 TEST(WatermarkTest, a_missing_file_is_told_apart_from_a_damaged_one) {
@@ -73,7 +82,7 @@ TEST(WatermarkTest, a_write_torn_at_any_sector_leaves_the_head_before_it) {
   const std::string before = file_bytes(dir.file("w"));
   {
     auto file = WatermarkFile::open(dir.file("w"));
-    ASSERT_TRUE((*file)->store(head_at(5)).ok());
+    ASSERT_TRUE((*file)->store(head_at(5), {}).ok());
   }
   const std::string after = file_bytes(dir.file("w"));
   ASSERT_TRUE(before.substr(kSlot) == after.substr(kSlot)) << "the newest slot was overwritten";
@@ -124,7 +133,7 @@ TEST(WatermarkTest, a_store_heals_the_damaged_slot_and_not_the_good_one) {
     {
       auto file = WatermarkFile::open(dir.file("w"));
       ASSERT_TRUE((*file)->at_open().slot_damaged);
-      ASSERT_TRUE((*file)->store(head_at(7)).ok());
+      ASSERT_TRUE((*file)->store(head_at(7), {}).ok());
     }
     const auto loaded = WatermarkFile::load(dir.file("w"));
     EXPECT_FALSE(loaded->slot_damaged);
@@ -149,9 +158,9 @@ TEST(WatermarkTest, a_failed_sync_is_final) {
     return ++calls == 2 ? -1 : 0;
   });
   ASSERT_TRUE(file.ok());
-  EXPECT_TRUE((*file)->store(head_at(2)).ok());
-  EXPECT_EQ((*file)->store(head_at(3)).code(), StatusCode::kIo);
-  EXPECT_EQ((*file)->store(head_at(4)).code(), StatusCode::kIo);
+  EXPECT_TRUE((*file)->store(head_at(2), {}).ok());
+  EXPECT_EQ((*file)->store(head_at(3), {}).code(), StatusCode::kIo);
+  EXPECT_EQ((*file)->store(head_at(4), {}).code(), StatusCode::kIo);
   EXPECT_EQ(calls, 2) << "a sync was tried again after it had failed";
 }
 

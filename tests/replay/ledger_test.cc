@@ -137,7 +137,9 @@ TEST_F(LedgerTest, nothing_is_recorded_at_or_before_a_closed_moment) {
       run(command("a", domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open")).kind,
       AnswerKind::kRecorded);
   const Instant closed{clock_.now().micros + 200'000};
-  EXPECT_EQ(ledger_->close(closed), 1U);
+  const auto end = ledger_->close(closed);
+  ASSERT_TRUE(end.ok());
+  EXPECT_EQ(*end, 1U);
   domain::TopUp top_up;
   top_up.amount = usd("1");
   const auto answer = run(command("a", top_up, "later"));

@@ -57,10 +57,19 @@ void fold(Model::Account& account, const d::RecordedEvent& event) {
                      account.tags[{std::nullopt, tag.name}] = {tag.value, false};
                    }
                  },
-                 [&](const d::AccountFrozen&) { account.status = d::AccountStatus::kFrozen; },
-                 [&](const d::AccountUnfrozen&) { account.status = d::AccountStatus::kOpen; },
+                 [&](const d::AccountFrozen&) {
+                   account.frozen = true;
+                   account.status = d::AccountStatus::kFrozen;
+                 },
+                 [&](const d::AccountUnfrozen&) {
+                   account.frozen = false;
+                   account.status = d::AccountStatus::kOpen;
+                 },
                  [&](const d::AccountClosed&) { account.status = d::AccountStatus::kClosed; },
-                 [&](const d::AccountReopened&) { account.status = d::AccountStatus::kOpen; },
+                 [&](const d::AccountReopened&) {
+                   account.status =
+                       account.frozen ? d::AccountStatus::kFrozen : d::AccountStatus::kOpen;
+                 },
                  [&](const d::BalanceToppedUp& body) { move(body.amount, 1); },
                  [&](const d::TopUpReversed& body) {
                    move(body.amount, -1);

@@ -54,6 +54,7 @@ class Model {
   struct Account {
     std::uint64_t version = 0;
     domain::AccountStatus status = domain::AccountStatus::kNone;
+    bool frozen = false;  ///< Also while it is closed.
     domain::AccountMode mode = domain::AccountMode::kPrepaid;
     domain::Currency currency;
     std::vector<Balance> balances;

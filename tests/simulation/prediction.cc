@@ -87,7 +87,7 @@ class Prediction {
     return {std::move(stream), version, now_, now_, command_.actor, "", 0, 1, std::move(body)};
   }
   void settle() {
-    while (out_.events.size() < 255) {
+    while (true) {
       const Model::Hold* due = nullptr;
       std::uint64_t due_version = 0;
       for (const auto& [version, hold] : account_.holds) {
@@ -126,7 +126,7 @@ class Prediction {
   }
   void refuse(const char* word, d::RefusalReason reason, std::optional<d::Money> amount = {},
               std::optional<d::Money> short_by = {}) {
-    out_.is_refusal = command_.is_account_command();
+    out_.is_refusal = true;
     write(d::CommandRefused{word, reason, amount, short_by});
   }
   void reject(d::RejectionKind kind, std::string pointer) {
@@ -247,7 +247,8 @@ class Prediction {
   void decide(const d::ReopenAccount& body) {
     if (!open()) return;
     if (account_.status != d::AccountStatus::kClosed) return nothing();
-    write(d::AccountReopened{body.reason});
+    write(d::AccountReopened{
+        body.reason, account_.frozen ? d::AccountStatus::kFrozen : d::AccountStatus::kOpen});
   }
   void decide(const d::TopUp& body) {
     if (!open() || !payment(body.amount)) return;

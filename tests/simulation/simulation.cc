@@ -19,8 +19,8 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   options.evicts = rng_.chance(70);
   options.sequencer.resident_streams_max = options.evicts ? 2 + rng_.below(7) : 100'000;
   options.sequencer.window_slack_events = rng_.chance(30) ? 0 : rng_.below(17);
-  options.sequencer.refusals_burst = static_cast<std::uint32_t>(1 + rng_.below(6));
-  options.sequencer.refusals_per_second = 1;
+  options.sequencer.refusals.burst = static_cast<std::uint32_t>(1 + rng_.below(6));
+  options.sequencer.refusals.per_second = 1;
   options.projector.batch_events = 1 + rng_.below(64);
   options.projector.flush_events = 8 + rng_.below(400);
   plan_.steps = work.fat ? 700 : 300 + rng_.below(900);
@@ -38,7 +38,7 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
               std::to_string(work.accounts) + " accounts, resident " +
               std::to_string(options.sequencer.resident_streams_max) + ", slack " +
               std::to_string(options.sequencer.window_slack_events) + ", refusals " +
-              std::to_string(options.sequencer.refusals_burst) + ", batch " +
+              std::to_string(options.sequencer.refusals.burst) + ", batch " +
               std::to_string(options.projector.batch_events) + ", faults " +
               std::to_string(plan_.append_fault_per_mille) + "/1000, crashes " +
               std::to_string(plan_.crash_per_mille) + "/1000");

@@ -100,6 +100,7 @@ constexpr const char* kPaths[] = {
     "effective in the past",
     "clock went back",
     "clock behind the log",
+    "started with the clock behind a closed moment",
 };
 
 TEST(SimulationTest, seeds) {

@@ -46,7 +46,7 @@ void World::start() {
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
   index_->publish(projector_->applied());
-  recorded_clock_ = std::make_unique<eventstore::RecordedClock>(clock_, head.next_position);
+  recorded_clock_ = std::make_unique<eventstore::RecordedClock>(clock_, log_);
   sequencer_ = std::make_unique<eventstore::Sequencer>(head, 0, options_.sequencer);
   told_ = open_base_ = born_at_ = head.next_position;
   ++incarnation_;
@@ -113,19 +113,21 @@ void World::resolve(Taken& taken) {
 }
 
 bool World::is_limited(const Taken& taken, std::uint64_t written) {
-  const std::int64_t full = std::int64_t{options_.sequencer.refusals_burst} * 1'000'000;
-  Bucket& bucket = buckets_[eventstore::stream_key(taken.stream)];
-  const std::int64_t elapsed = taken.now.micros - bucket.refilled_at.micros;
-  const std::int64_t filled =
-      bucket.credit + elapsed * std::int64_t{options_.sequencer.refusals_per_second};
-  bucket.credit = elapsed >= full ? full : std::min(full, filled);
+  const std::int64_t full = std::int64_t{options_.sequencer.refusals.burst} * 1'000'000;
+  const auto [found, is_new] =
+      buckets_.try_emplace(eventstore::stream_key(taken.stream), Bucket{full, taken.now});
+  Bucket& bucket = found->second;
+  const std::int64_t elapsed =
+      std::max<std::int64_t>(taken.now.micros - bucket.refilled_at.micros, 0);
+  bucket.credit += elapsed * std::int64_t{options_.sequencer.refusals.per_second};
+  bucket.credit = std::min(bucket.credit, full);
   bucket.refilled_at = taken.now;
   const bool has_credit = bucket.credit >= 1'000'000;
   const bool limited = written != taken.predicted.events.size();
   require(!limited || !has_credit, taken.label + ": a refusal is withheld too early");
-  require(limited || has_credit || options_.evicts, taken.label + ": a refusal too many");
-  // A state that was let go forgets what it has refused; the model's bucket is a lower bound then.
-  if (!limited) bucket.credit = has_credit ? bucket.credit - 1'000'000 : 0;
+  // Also where a state was let go meanwhile: that is no way around the limit.
+  require(limited || has_credit, taken.label + ": a refusal too many");
+  if (!limited) bucket.credit -= 1'000'000;
   return limited;
 }
 
@@ -335,7 +337,11 @@ void World::crash(std::uint64_t kv_seed) {
   trace_.line("crash: " + text(committed) + " committed, " + text(head) + " found");
   model_.truncate(head);
   buckets_.clear();
-  closed_.clear();  // A promise about the past that a new process does not know of.
+  // What was closed stays closed; of what was on its way then, only what is left counts.
+  for (auto& [time, end] : closed_) {
+    end = std::min(end, head);
+    if (clock_.now() <= time) trace_.mark("started with the clock behind a closed moment");
+  }
   start();
   check_log();
 }
@@ -353,7 +359,9 @@ void World::restart() {
 
 void World::close_time() {
   const Instant time = clock_.now();
-  closed_.emplace_back(time, recorded_clock_->close(time));
+  const auto end = recorded_clock_->close(time);
+  require(end.ok() || failed_, "a moment cannot be closed");
+  if (end.ok()) closed_.emplace_back(time, *end);
   trace_.line("close time");
 }
 

@@ -163,7 +163,7 @@ inline std::vector<RecordedEvent> representative_events() {
       AccountFrozen{"chargeback"},
       AccountUnfrozen{hebrew},
       AccountClosed{devanagari},
-      AccountReopened{std::nullopt},
+      AccountReopened{std::nullopt, AccountStatus::kFrozen},
       BalanceToppedUp{rub("1000.5"), "yookassa", "22e12f66-000f-5000", cyrillic, rub("250"),
                       rub("750.5"), rub("750.5")},
       TopUpReversed{{6}, rub("1000.5"), "chargeback", rub("-250"), rub("0")},
