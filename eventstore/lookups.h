@@ -30,7 +30,9 @@ struct PreparedCommand {
   Command command;
   Lookups lookups;
   Completion complete;
-  int looked_again = 0;  ///< Times that the look-ups were too old.
+  std::uint64_t arrival = 0;  ///< Order of arrival at the queue.
+  std::size_t bytes = 0;      ///< Memory that it was counted with there.
+  int looked_again = 0;       ///< Times that the look-ups were too old.
   /// Set when the command was sent back: the index position that new look-ups need.
   std::uint64_t look_again_at = 0;
 };

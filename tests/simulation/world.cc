@@ -58,7 +58,7 @@ void World::start() {
 PreparedCommand World::look_up(const eventstore::Command& command) const {
   auto lookups = index_->look_up(command);
   require(lookups.ok(), "a look-up fails: " + lookups.status().message());
-  return {command, std::move(*lookups), nullptr, 0};
+  return {command, std::move(*lookups), nullptr};
 }
 
 bool World::offer(PreparedCommand& prepared, const std::string& label, OnAnswer on_answer) {
