@@ -110,6 +110,7 @@ HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
                        extras);
   } else {
     response.status = context.is_post ? 201 : 200;
+    response.headers.reserve(4);
     response.headers.emplace_back("Content-Type", "application/json");
     const auto secret = is_replay ? std::nullopt : context.secret;
     response.body = "{\"event\":" + head_of(shown, context.generation).text() +

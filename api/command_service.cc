@@ -163,7 +163,11 @@ void CommandService::run(WriteRequest request, const JsonValue& body, Respond re
   if (auto failure = keep_private(prepared)) return respond(std::move(*failure));
   mint_keys(prepared);
 
-  eventstore::Command submitted = prepared.command;
+  eventstore::Command submitted = std::move(prepared.command);
+  // Whose it is: all that finish() asks for.
+  prepared.command = {};
+  prepared.command.tenant = submitted.tenant;
+  prepared.command.account = submitted.account;
   services_.ledger.submit(
       std::move(submitted),
       [this, prepared = std::move(prepared), respond = std::move(respond)](

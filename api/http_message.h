@@ -51,6 +51,7 @@ struct HttpRequest {
   std::string body;        ///< Exactly Content-Length bytes; empty while only the head is read.
   std::string peer;        ///< `127.0.0.1:50412`, `[::1]:50412`.
   std::string request_id;  ///< 32 hex digits, fresh and random; also sent as X-Request-Id.
+  std::shared_ptr<void> context;  ///< What on_header said of it (BodyLimit); null before.
 
   std::optional<std::string_view> header(std::string_view name) const { return headers.find(name); }
   std::string_view raw_path() const { return std::string_view(target).substr(0, target.find('?')); }
@@ -108,6 +109,7 @@ using Respond = std::function<void(HttpResponse)>;
 /// How large a body the route takes. A larger Content-Length is 413, unread.
 struct BodyLimit {
   std::uint64_t bytes = 0;
+  std::shared_ptr<void> context = nullptr;  ///< Comes back with the request.
 };
 
 /// What the server serves. Called on the io threads, concurrently where there are several; must

@@ -34,6 +34,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <openssl/tls1.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -210,6 +211,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
 };
 
 void run_worker(HttpWorker& worker) {
+  ::pthread_setname_np(::pthread_self(), "http");
   for (;;) {
     try {
       worker.context->run();

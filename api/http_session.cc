@@ -97,6 +97,11 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     if (phase_ == Phase::kStream || (phase_ == Phase::kHandler && take(sequence_))) wake();
   }
 
+  void take_answer(HttpResponse response) override {
+    response_ = std::move(response);
+    wake();
+  }
+
  private:
   static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
 
@@ -368,6 +373,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     if (auto* refusal = std::get_if<HttpResponse>(&verdict)) {
       co_return co_await answer_unread(std::move(*refusal), length, expects);
     }
+    request.context = std::move(std::get<BodyLimit>(verdict).context);
     if (length > std::get<BodyLimit>(verdict).bytes) {
       co_return co_await answer(
           closing(413, "too-large", "The body is larger than this route takes."));
@@ -430,11 +436,12 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       response_ = std::move(response);
       return wake();
     }
-    asio::post(executor_,
-               [self = this->shared_from_this(), response = std::move(response)]() mutable {
-                 self->response_ = std::move(response);
-                 self->wake();
-               });
+    if (!worker_->answers.push({this->shared_from_this(), std::move(response)})) return;
+    asio::post(executor_, [worker = worker_] {
+      for (auto& [session, answer] : worker->answers.take()) {
+        session->take_answer(std::move(answer));
+      }
+    });
   }
 
   // --- body ---------------------------------------------------------------------------------

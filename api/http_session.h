@@ -8,6 +8,8 @@
 #include <mutex>
 #include <string>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "api/http_message.h"
 #include "api/http_server.h"
@@ -34,6 +36,32 @@ class HttpSession {
 
   virtual void drain() = 0;  ///< End after the request that is running; at once if idle.
   virtual void abort() = 0;  ///< End now.
+  virtual void take_answer(HttpResponse response) = 0;  ///< To the request that is waiting.
+};
+
+/// Answers on their way to the io thread. They come in groups, one for each group commit; the
+/// thread is woken once for a group, not once for each.
+class AnswerQueue {
+ public:
+  struct Item {
+    std::shared_ptr<HttpSession> session;
+    HttpResponse response;
+  };
+
+  /// True: the queue was empty, and the io thread must be told. Any thread.
+  bool push(Item item) {
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+    return items_.size() == 1;
+  }
+  std::vector<Item> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(items_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Item> items_;  ///< At most one for each connection.
 };
 
 /// What all connections of one server share. Any thread.
@@ -91,6 +119,7 @@ struct HttpWorker {
   std::unique_ptr<boost::asio::io_context> context;
   RequestIds ids;
   DateClock date;
+  AnswerQueue answers;
   std::unordered_set<std::shared_ptr<HttpSession>> sessions;
 };
 

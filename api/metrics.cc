@@ -1,7 +1,11 @@
 #include "api/metrics.h"
 
+#include <functional>
 #include <map>
+#include <mutex>
 #include <sstream>
+#include <string>
+#include <tuple>
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
@@ -17,17 +21,30 @@ struct Metrics::Impl {
           .Name("daybook_http_requests_total")
           .Help("Requests answered, by method, route pattern and status.")
           .Register(registry);
+
+  /// Found again without building labels: one of these per answer.
+  std::mutex mutex;
+  std::map<std::tuple<std::string, std::string, int>, prometheus::Counter*, std::less<>> counters;
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
 Metrics::~Metrics() = default;
 
 void Metrics::count_request(std::string_view method, std::string_view route, int status) {
-  impl_->requests
-      .Add({{"method", std::string(method)},
-            {"route", std::string(route)},
-            {"status", std::to_string(status)}})
-      .Increment();
+  prometheus::Counter* counter = nullptr;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    const auto found = impl_->counters.find(std::tuple(method, route, status));
+    if (found != impl_->counters.end()) counter = found->second;
+  }
+  if (counter == nullptr) {
+    counter = &impl_->requests.Add({{"method", std::string(method)},
+                                    {"route", std::string(route)},
+                                    {"status", std::to_string(status)}});
+    const std::lock_guard lock(impl_->mutex);
+    impl_->counters.emplace(std::tuple(method, route, status), counter);
+  }
+  counter->Increment();
 }
 
 void Metrics::set_gauge(const std::string& name, const std::string& help, const std::string& label,

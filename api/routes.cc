@@ -79,19 +79,23 @@ std::string_view next_segment(std::string_view& path) {
   return segment;
 }
 
-std::optional<PathParams> match(std::string_view pattern, std::string_view path) {
-  PathParams params;
+bool matches(std::string_view pattern, std::string_view path) {
   while (!pattern.empty() && !path.empty()) {
     const std::string_view wanted = next_segment(pattern);
     const std::string_view found = next_segment(path);
-    if (wanted.starts_with('{')) {
-      if (found.empty()) return std::nullopt;
-      params.emplace(wanted.substr(1, wanted.size() - 2), found);
-    } else if (wanted != found) {
-      return std::nullopt;
-    }
+    if (wanted.starts_with('{') ? found.empty() : wanted != found) return false;
   }
-  if (!pattern.empty() || !path.empty()) return std::nullopt;
+  return pattern.empty() && path.empty();
+}
+
+/// REQUIRES: the path matches.
+PathParams params_of(std::string_view pattern, std::string_view path) {
+  PathParams params;
+  while (!pattern.empty()) {
+    const std::string_view wanted = next_segment(pattern);
+    const std::string_view found = next_segment(path);
+    if (wanted.starts_with('{')) params.emplace(wanted.substr(1, wanted.size() - 2), found);
+  }
   return params;
 }
 
@@ -104,9 +108,8 @@ std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_
   if (!path.starts_with('/')) return PathNotFound{};
   std::string allow;
   for (const auto& route : kRoutes) {
-    auto params = match(route.pattern, path);
-    if (!params) continue;
-    if (route.method == method) return RouteMatch{&route, std::move(*params)};
+    if (!matches(route.pattern, path)) continue;
+    if (route.method == method) return RouteMatch{&route, params_of(route.pattern, path)};
     if (!allow.empty()) allow += ", ";
     allow += route.method;
   }

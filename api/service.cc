@@ -9,6 +9,7 @@
 #include "api/position.h"
 #include "api/problem.h"
 #include "api/queries.h"
+#include "domain/base/check.h"
 #include "eventstore/json_text.h"
 
 namespace daybook::api {
@@ -126,21 +127,25 @@ std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
 std::variant<HttpResponse, BodyLimit> Service::on_header(const HttpRequest& head) {
   auto admitted = admit(head);
   if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return std::move(*refusal);
-  const RouteInfo& route = *std::get<Admitted>(admitted).match.info;
+  auto ready = std::make_shared<Admitted>(std::move(std::get<Admitted>(admitted)));
+  const RouteInfo& route = *ready->match.info;
   if (auto refusal = check_media(head, route)) return std::move(*refusal);
   if (route.body_bytes_max > 0 && storage_full_.load(std::memory_order_relaxed)) {
     return problem(507, "storage-full", "the disk is below its reserve; reads go on",
                    head.request_id);
   }
-  return BodyLimit{route.body_bytes_max};
+  return BodyLimit{route.body_bytes_max, std::move(ready)};
 }
 
 void Service::on_request(HttpRequest request, Respond respond) {
-  // The key may have been revoked while the body came in.
-  auto admitted = admit(request);
-  if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return respond(std::move(*refusal));
-  auto& ready = std::get<Admitted>(admitted);
+  CHECK(request.context != nullptr);
+  Admitted ready = std::move(*std::static_pointer_cast<Admitted>(request.context));
+  request.context.reset();
   const RouteInfo& route = *ready.match.info;
+  // The key may have been revoked while the body came in.
+  if (route.access != Access::kPublic && !parts_.keys.is_valid(ready.principal)) {
+    return respond(unauthenticated(request.request_id));
+  }
   Respond counted = [this, &route, respond = std::move(respond)](HttpResponse response) {
     parts_.metrics.count_request(route.method, route.pattern, response.status);
     respond(std::move(response));

@@ -187,6 +187,7 @@ Status Node::Parts::start_core() {
     });
     projector->notify();
   });
+  ledger->on_index_wanted([this] { projector->hurry(); });
   ledger->on_failure([this] { failed(); });
   projector->start();
 

@@ -1,6 +1,8 @@
 #include "eventstore/digest.h"
 
+#include <array>
 #include <memory>
+#include <string>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -45,14 +47,35 @@ std::unique_ptr<EVP_MAC_CTX, MacContextDeleter> new_hmac_context() {
   return context;
 }
 
-EVP_MAC_CTX* hmac_context() {
-  thread_local const auto context = new_hmac_context();
-  return context.get();
-}
+/// A context that has taken a key: what a MAC of a short message costs is mostly that.
+struct KeyedMac {
+  std::string key;
+  std::unique_ptr<EVP_MAC_CTX, MacContextDeleter> context;
+};
+
+/// A ledger has few keys and each is used all the time; beyond these the oldest makes room.
+constexpr std::size_t kKeyedMacsMax = 4;
 
 const unsigned char* bytes(std::string_view text) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes.
   return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+/// This thread's context for the key, ready for a message.
+EVP_MAC_CTX* hmac_context(std::string_view key) {
+  thread_local std::array<KeyedMac, kKeyedMacsMax> known;
+  thread_local std::size_t oldest = 0;
+  for (const KeyedMac& mac : known) {
+    if (mac.context == nullptr || mac.key != key) continue;
+    // A null key means the key that the context has.
+    CHECK(EVP_MAC_init(mac.context.get(), nullptr, 0, nullptr) == 1);
+    return mac.context.get();
+  }
+  KeyedMac& mac = known[oldest++ % known.size()];
+  mac.key = key;
+  if (mac.context == nullptr) mac.context = new_hmac_context();
+  CHECK(EVP_MAC_init(mac.context.get(), bytes(mac.key), mac.key.size(), nullptr) == 1);
+  return mac.context.get();
 }
 
 }  // namespace
@@ -70,10 +93,7 @@ Hash sha256(std::initializer_list<std::string_view> parts) {
 }
 
 Hash hmac_sha256(std::string_view key, std::string_view message) {
-  // A null key would mean "the key of the call before".
-  if (key.data() == nullptr) key = "";
-  EVP_MAC_CTX* const context = hmac_context();
-  CHECK(EVP_MAC_init(context, bytes(key), key.size(), nullptr) == 1);
+  EVP_MAC_CTX* const context = hmac_context(key);
   CHECK(EVP_MAC_update(context, bytes(message), message.size()) == 1);
   Hash hash{};
   std::size_t size = 0;

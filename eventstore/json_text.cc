@@ -20,8 +20,13 @@ int utf16_rank(unsigned char lead) {
 void append_json_string(std::string& out, std::string_view text) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
+  std::size_t plain = 0;  // From here on nothing was appended yet.
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    out.append(text, plain, i - plain);
+    plain = i + 1;
+    switch (byte) {
       case '"':
         out += "\\\"";
         break;
@@ -43,18 +48,13 @@ void append_json_string(std::string& out, std::string_view text) {
       case '\t':
         out += "\\t";
         break;
-      default: {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20) {
-          out += "\\u00";
-          out.push_back(kDigits[byte >> 4]);
-          out.push_back(kDigits[byte & 0x0F]);
-        } else {
-          out.push_back(c);
-        }
-      }
+      default:
+        out += "\\u00";
+        out.push_back(kDigits[byte >> 4]);
+        out.push_back(kDigits[byte & 0x0F]);
     }
   }
+  out.append(text, plain);
   out.push_back('"');
 }
 
@@ -74,8 +74,29 @@ bool is_utf16_less(std::string_view left, std::string_view right) {
   return a < b;
 }
 
+void JsonObject::begin(std::string_view name) {
+  constexpr std::size_t kUsualBytes = 384;
+  constexpr std::size_t kUsualMembers = 12;
+  if (members_.empty()) {
+    text_.reserve(kUsualBytes);
+    members_.reserve(kUsualMembers);
+  }
+  Member& member = members_.emplace_back();
+  member.name_at = text_.size();
+  text_ += name;
+  member.json_at = text_.size();
+  append_json_string(text_, name);
+  text_.push_back(':');
+}
+JsonObject& JsonObject::end() {
+  members_.back().end = text_.size();
+  return *this;
+}
+
 JsonObject& JsonObject::string(std::string_view name, std::string_view value) {
-  return raw(name, json_string(value));
+  begin(name);
+  append_json_string(text_, value);
+  return end();
 }
 JsonObject& JsonObject::number(std::string_view name, std::uint64_t value) {
   return raw(name, std::to_string(value));
@@ -84,25 +105,24 @@ JsonObject& JsonObject::boolean(std::string_view name, bool value) {
   return raw(name, value ? "true" : "false");
 }
 JsonObject& JsonObject::null(std::string_view name) { return raw(name, "null"); }
-JsonObject& JsonObject::raw(std::string_view name, std::string json) {
-  members_.emplace_back(std::string(name), std::move(json));
-  return *this;
+JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
+  begin(name);
+  text_ += json;
+  return end();
 }
 
 std::string JsonObject::text() const {
-  std::vector<const std::pair<std::string, std::string>*> sorted;
-  sorted.reserve(members_.size());
-  for (const auto& member : members_) sorted.push_back(&member);
-  std::sort(sorted.begin(), sorted.end(), [](const auto* left, const auto* right) {
-    return is_utf16_less(left->first, right->first);
+  std::vector<Member> sorted = members_;
+  std::sort(sorted.begin(), sorted.end(), [this](const Member& left, const Member& right) {
+    return is_utf16_less(name_of(left), name_of(right));
   });
-  std::string out = "{";
+  std::string out;
+  out.reserve(text_.size() + 2);
+  out.push_back('{');
   for (std::size_t i = 0; i < sorted.size(); ++i) {
-    CHECK(i == 0 || sorted[i - 1]->first != sorted[i]->first);
+    CHECK(i == 0 || name_of(sorted[i - 1]) != name_of(sorted[i]));
     if (i != 0) out.push_back(',');
-    append_json_string(out, sorted[i]->first);
-    out.push_back(':');
-    out += sorted[i]->second;
+    out.append(text_, sorted[i].json_at, sorted[i].end - sorted[i].json_at);
   }
   out.push_back('}');
   return out;

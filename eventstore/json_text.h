@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 /// Writing JSON that is canonical by RFC 8785: the public form of events and of every answer.
@@ -22,13 +21,27 @@ class JsonObject {
   JsonObject& boolean(std::string_view name, bool value);
   JsonObject& null(std::string_view name);
   /// `json` is a complete JSON value.
-  JsonObject& raw(std::string_view name, std::string json);
+  JsonObject& raw(std::string_view name, std::string_view json);
 
   bool empty() const { return members_.empty(); }
   std::string text() const;
 
  private:
-  std::vector<std::pair<std::string, std::string>> members_;
+  /// Where a member stands in text_: its name as it is, then `"name":value`.
+  struct Member {
+    std::size_t name_at = 0;
+    std::size_t json_at = 0;
+    std::size_t end = 0;
+  };
+
+  void begin(std::string_view name);
+  JsonObject& end();
+  std::string_view name_of(const Member& member) const {
+    return std::string_view(text_).substr(member.name_at, member.json_at - member.name_at);
+  }
+
+  std::string text_;  // One block for all members: answers are made by the ten thousand a second.
+  std::vector<Member> members_;
 };
 
 /// `[a,b]` from complete JSON values.

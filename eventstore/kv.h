@@ -18,8 +18,9 @@ using Table = std::uint32_t;
 
 /// What a store is opened with, one per table.
 struct TableSpec {
-  /// How a table is mostly read: filters cost memory and pay only for point look-ups that miss.
-  enum class Use { kPointLookups, kScans };
+  /// How a table is mostly used: filters cost memory and pay only for point look-ups that miss; of
+  /// histories, rows come at the end of a prefix, which is all of the key but its last eight bytes.
+  enum class Use { kPointLookups, kScans, kHistories };
 
   std::string name;
   Use use = Use::kScans;
@@ -41,6 +42,9 @@ class KvBatch {
     operations_.push_back({table, std::move(key), std::nullopt});
   }
   const std::vector<Operation>& operations() const { return operations_; }
+  /// Hands the operations over and leaves the batch empty.
+  std::vector<Operation> take() { return std::exchange(operations_, {}); }
+  void reserve(std::size_t count) { operations_.reserve(count); }
   bool empty() const { return operations_.empty(); }
   void clear() { operations_.clear(); }
 

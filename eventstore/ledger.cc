@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include <pthread.h>
+
 #include "domain/base/check.h"
 #include "eventstore/stream_key.h"
 
@@ -41,7 +43,9 @@ void Ledger::submit(Command command, Completion complete) {
     return;
   }
   PreparedCommand prepared{std::move(command), {}, std::move(complete)};
-  auto lookups = index_.look_up(prepared.command);
+  auto lookups = index_.look_up(prepared.command, sequencer_.residents().has_all(prepared.command)
+                                                      ? LogIndex::States::kResident
+                                                      : LogIndex::States::kWanted);
   if (!lookups.ok()) {
     // Nothing was queued: not begun, and the store that could not be read may be read later.
     prepared.complete(overloaded());
@@ -52,7 +56,7 @@ void Ledger::submit(Command command, Completion complete) {
     const std::lock_guard lock(mutex_);
     if (!stopping_ && queue_.size() < limits_.queue_commands_max) {
       queue_.push_back(std::move(prepared));
-      sequencer_wakes_.notify_one();
+      if (may_decide()) sequencer_wakes_.notify_one();
       return;
     }
   }
@@ -106,7 +110,14 @@ Ledger::Load Ledger::load() const {
   return load;
 }
 
+/// With the lock held: there is something to decide, and it is time.
+bool Ledger::may_decide() const {
+  const bool log_is_free = at_log_ == nullptr;
+  return queue_.size() >= limits_.gather_commands || (log_is_free && !queue_.empty());
+}
+
 void Ledger::run_sequencer() {
+  ::pthread_setname_np(::pthread_self(), "sequencer");
   while (true) {
     Work work = wait_for_work();
     if (work.finished) return;
@@ -118,7 +129,7 @@ Ledger::Work Ledger::wait_for_work() {
   std::unique_lock lock(mutex_);
   load_.resident_streams = sequencer_.resident_streams();
   load_.window_bytes = sequencer_.window_bytes();
-  const auto can_decide = [&] { return !queue_.empty() && sequencer_.wants_more(); };
+  const auto can_decide = [&] { return may_decide() && sequencer_.wants_more(); };
   const auto is_drained = [&] {
     return stopping_ && queue_.empty() && at_log_ == nullptr && !unsent_entry_;
   };
@@ -133,6 +144,7 @@ Ledger::Work Ledger::wait_for_work() {
   work.log_is_free = at_log_ == nullptr;
   if (can_decide() || log_failed_) {
     const std::size_t count = std::min(queue_.size(), limits_.chunk_commands);
+    work.commands.reserve(count);
     std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count),
               std::back_inserter(work.commands));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -165,10 +177,12 @@ void Ledger::do_work(Work work) {
     unsent_entry_ = false;
     return;
   }
-  sequencer_.on_committed(work.committed);
+  sequencer_.note_committed(work.committed);
   sequencer_.on_indexed(work.indexed);
   if (!work.commands.empty()) decide(std::move(work.commands));
   hand_over();
+  // Answers are made while the next entry is written.
+  sequencer_.give_answers();
 }
 
 void Ledger::decide(std::vector<PreparedCommand> commands) {
@@ -183,7 +197,7 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
   }
   recorded_clock_.end(sequencer_.next_position());
   std::vector<PreparedCommand> ready;
-  {
+  if (next < commands.size() || !parked_streams_.empty()) {
     const std::lock_guard lock(mutex_);
     queue_.insert(queue_.begin(),
                   std::make_move_iterator(commands.begin() + static_cast<std::ptrdiff_t>(next)),
@@ -203,9 +217,12 @@ void Ledger::park(PreparedCommand prepared) {
     return;
   }
   parked_streams_.insert(stream_key(prepared.command.stream()));
-  const std::lock_guard lock(mutex_);
-  parked_.push_back(std::move(prepared));
-  parked_until_ = sequencer_.next_position();
+  {
+    const std::lock_guard lock(mutex_);
+    parked_.push_back(std::move(prepared));
+    parked_until_ = sequencer_.next_position();
+  }
+  if (index_wanted_) index_wanted_();
 }
 
 void Ledger::hand_over() {
@@ -218,6 +235,7 @@ void Ledger::hand_over() {
 }
 
 void Ledger::run_log() {
+  ::pthread_setname_np(::pthread_self(), "log");
   while (true) {
     std::shared_ptr<const Entry> entry;
     {

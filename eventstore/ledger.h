@@ -24,7 +24,10 @@ struct LedgerLimits {
   std::size_t queue_commands_max = 65'536;  ///< Waiting for the sequencer; beyond it kOverloaded.
   std::uint64_t index_lag_events_max = 500'000;  ///< Behind the head; beyond it kOverloaded.
   std::size_t chunk_commands = 512;  ///< Decided between two looks at what was committed.
-  int look_again_max = 64;           ///< Times that look-ups may turn out too old.
+  /// While the log writes, the sequencer sleeps until this many wait: the entry that they go into
+  /// cannot be written before, and waking a thread for each command costs more than deciding it.
+  std::size_t gather_commands = 256;
+  int look_again_max = 64;  ///< Times that look-ups may turn out too old.
   SequencerLimits sequencer;
 };
 
@@ -51,6 +54,9 @@ class Ledger {
   void on_commit(std::function<void(const Entry&)> observer) { observer_ = std::move(observer); }
   /// Called once when the store has failed: nothing is acknowledged any more.
   void on_failure(std::function<void()> observer) { failure_observer_ = std::move(observer); }
+
+  /// Called when commands wait for the log index. REQUIRES: set before the first submit.
+  void on_index_wanted(std::function<void()> observer) { index_wanted_ = std::move(observer); }
 
   /// The log index has everything before `position`.
   void indexed(std::uint64_t position);
@@ -86,6 +92,7 @@ class Ledger {
     bool finished = false;
   };
 
+  bool may_decide() const;
   void run_sequencer();
   Work wait_for_work();
   void do_work(Work work);
@@ -101,6 +108,7 @@ class Ledger {
   LedgerLimits limits_;
   std::function<void(const Entry&)> observer_;
   std::function<void()> failure_observer_;
+  std::function<void()> index_wanted_;
 
   // The sequencer's thread alone.
   Sequencer sequencer_;

@@ -84,30 +84,31 @@ Result<PlacedEventPtr> decode_stream_row(std::string_view row) {
 }
 
 template <class State>
-Result<StateRows::Cached<State>*> StateRows::cached(Cache<State>& cache, const std::string& key) {
-  const auto found = cache.find(key);
-  if (found != cache.end()) return &found->second;
-  auto state = read_state<State>(store_, table_, key);
-  if (!state.ok()) return state.status();
-  return &cache.emplace(key, Cached<State>{std::move(*state), false}).first->second;
+Result<State*> StateRows::edit(Cache<State>& cache, const StreamId& stream) {
+  const std::string key = latest_state_key(stream);
+  auto found = cache.items.find(key);
+  if (found == cache.items.end()) {
+    auto state = read_state<State>(store_, table_, key);
+    if (!state.ok()) return state.status();
+    found = cache.items.emplace(key, Cached<State>{std::move(*state), false}).first;
+  }
+  if (!std::exchange(found->second.changed, true)) cache.changed.push_back(&*found);
+  return &found->second.state;
 }
 
 Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
   for (const auto& event : entry.events) {
-    const std::string key = latest_state_key(event.stream);
     if (event.stream.kind == StreamKind::kAccount) {
-      auto item = cached(accounts_, key);
-      if (!item.ok()) return item.status();
-      domain::evolve((*item)->state, event);
-      (*item)->changed = true;
+      auto state = edit(accounts_, event.stream);
+      if (!state.ok()) return state.status();
+      domain::evolve(**state, event);
       if (event.version % kSnapshotEvery == 0) {
-        batch.put(table_, snapshot_key(event.stream, event.version), encode_state((*item)->state));
+        batch.put(table_, snapshot_key(event.stream, event.version), encode_state(**state));
       }
     } else if (event.stream.kind == StreamKind::kTenant) {
-      auto item = cached(tenants_, key);
-      if (!item.ok()) return item.status();
-      domain::evolve((*item)->state, event);
-      (*item)->changed = true;
+      auto state = edit(tenants_, event.stream);
+      if (!state.ok()) return state.status();
+      domain::evolve(**state, event);
     }
   }
   return {};
@@ -115,10 +116,12 @@ Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
 
 void StateRows::finish(KvBatch& batch) {
   const auto put_changed = [&](auto& cache) {
-    for (auto& [key, item] : cache) {
-      if (std::exchange(item.changed, false)) batch.put(table_, key, encode_state(item.state));
+    for (auto* item : cache.changed) {
+      item->second.changed = false;
+      batch.put(table_, item->first, encode_state(item->second.state));
     }
-    if (cache.size() > kCachedStatesMax) cache.clear();
+    cache.changed.clear();
+    if (cache.items.size() > kCachedStatesMax) cache.clear();
   };
   put_changed(accounts_);
   put_changed(tenants_);
@@ -129,10 +132,22 @@ void StateRows::reset() {
   tenants_.clear();
 }
 
-Result<Lookups> LogIndex::look_up(const Command& command) const {
+Result<Lookups> LogIndex::look_up(const Command& command, States states) const {
   Lookups lookups;
   // Read before the rows: what they show may be newer, never older.
   lookups.as_of = applied();
+  if (states == States::kWanted) {
+    if (Status status = look_up_states(command, lookups); !status.ok()) return status;
+  }
+  for (const auto look :
+       {&LogIndex::look_up_key, &LogIndex::look_up_payment, &LogIndex::look_up_reference}) {
+    Status status = (this->*look)(command, lookups);
+    if (!status.ok()) return status;
+  }
+  return lookups;
+}
+
+Status LogIndex::look_up_states(const Command& command, Lookups& lookups) const {
   auto tenant = tenant_state(command.tenant);
   if (!tenant.ok()) return tenant.status();
   lookups.tenant = std::move(*tenant);
@@ -141,12 +156,7 @@ Result<Lookups> LogIndex::look_up(const Command& command) const {
     if (!account.ok()) return account.status();
     lookups.account = std::move(*account);
   }
-  for (const auto look :
-       {&LogIndex::look_up_key, &LogIndex::look_up_payment, &LogIndex::look_up_reference}) {
-    Status status = (this->*look)(command, lookups);
-    if (!status.ok()) return status;
-  }
-  return lookups;
+  return {};
 }
 
 Status LogIndex::look_up_key(const Command& command, Lookups& lookups) const {

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "domain/account.h"
 #include "domain/tenant.h"
@@ -74,10 +76,20 @@ class StateRows {
     bool changed = false;
   };
   template <class State>
-  using Cache = std::unordered_map<std::string, Cached<State>>;
+  struct Cache {
+    std::unordered_map<std::string, Cached<State>> items;
+    /// Since the last finish(): few, where the cache holds many.
+    std::vector<std::pair<const std::string, Cached<State>>*> changed;
 
+    void clear() {
+      changed.clear();
+      items.clear();
+    }
+  };
+
+  /// The state, to be changed.
   template <class State>
-  Result<Cached<State>*> cached(Cache<State>& cache, const std::string& key);
+  Result<State*> edit(Cache<State>& cache, const domain::StreamId& stream);
 
   const KvStore& store_;
   Table table_;
@@ -104,8 +116,11 @@ class LogIndex {
   void publish(std::uint64_t position) { applied_.store(position, std::memory_order_release); }
   std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
 
+  /// Whether the states of the command's streams are to be read: not where the sequencer has them.
+  enum class States { kWanted, kResident };
+
   /// All that the sequencer may want to know of the past for this command.
-  Result<Lookups> look_up(const Command& command) const;
+  Result<Lookups> look_up(const Command& command, States states = States::kWanted) const;
 
   /// The event at a position that the log has, read from the log.
   Result<PlacedEventPtr> event_at(std::uint64_t position) const;
@@ -118,6 +133,7 @@ class LogIndex {
 
  private:
   Result<PlacedEventPtr> find(const LookupKey& key) const;
+  Status look_up_states(const Command& command, Lookups& lookups) const;
   Status look_up_key(const Command& command, Lookups& lookups) const;
   Status look_up_payment(const Command& command, Lookups& lookups) const;
   Status look_up_reference(const Command& command, Lookups& lookups) const;

@@ -12,6 +12,7 @@
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -36,6 +37,19 @@ using Handle = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
 
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+
+/// Where a memtable looks first for the place of a new row: beside the last one of its history.
+class HistoryPrefix final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "daybook.HistoryPrefix"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), key.size() - kVersionBytes};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override { return key.size() > kVersionBytes; }
+
+ private:
+  static constexpr std::size_t kVersionBytes = 8;
+};
 
 rocksdb::DBOptions db_options(const RocksKv::Options& options) {
   rocksdb::DBOptions db;
@@ -71,6 +85,9 @@ rocksdb::ColumnFamilyOptions table_options(TableSpec::Use use,
     blocks.block_size = kPointBlockBytes;
     table.memtable_whole_key_filtering = true;
     table.memtable_prefix_bloom_size_ratio = 0.02;
+  }
+  if (use == TableSpec::Use::kHistories) {
+    table.memtable_insert_with_hint_prefix_extractor = std::make_shared<HistoryPrefix>();
   }
   table.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
   table.write_buffer_size = kTableMemtableBytes;

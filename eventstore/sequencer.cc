@@ -310,10 +310,13 @@ std::shared_ptr<const Entry> Sequencer::seal() {
   return entry;
 }
 
-void Sequencer::on_committed(std::uint64_t position) {
+void Sequencer::note_committed(std::uint64_t position) {
   CHECK(position >= committed_);
   committed_ = position;
-  while (!waiting_.empty() && waiting_.front().position <= position) {
+}
+
+void Sequencer::give_answers() {
+  while (!waiting_.empty() && waiting_.front().position <= committed_) {
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
     waiting.complete(std::move(waiting.answer));
@@ -344,6 +347,7 @@ void Sequencer::on_indexed(std::uint64_t position) {
       continue;
     }
     floor_ = std::max(floor_, account.end_position);
+    residents_.remove(item->first);
     item = accounts_.erase(item);
   }
 }
@@ -356,6 +360,7 @@ Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& p
     return &found->second;
   }
   if (!prepared.lookups.account) return nullptr;
+  residents_.add(key);
   return &accounts_.emplace(key, ResidentAccount{*prepared.lookups.account, 0, {}, true})
               .first->second;
 }
@@ -366,6 +371,7 @@ Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& pre
   const auto found = tenants_.find(key);
   if (found != tenants_.end()) return &found->second;
   if (!prepared.lookups.tenant) return nullptr;
+  residents_.add(key);
   return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, {}, true})
               .first->second;
 }

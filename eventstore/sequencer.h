@@ -15,6 +15,7 @@
 #include "eventstore/lookups.h"
 #include "eventstore/recent_positions.h"
 #include "eventstore/refusal_limit.h"
+#include "eventstore/resident_streams.h"
 #include "eventstore/tail.h"
 
 namespace daybook::eventstore {
@@ -55,13 +56,21 @@ class Sequencer {
   std::shared_ptr<const Entry> take_entry();
 
   /// Everything before `position` is durable: gives out the answers that waited for it.
-  void on_committed(std::uint64_t position);
+  void on_committed(std::uint64_t position) {
+    note_committed(position);
+    give_answers();
+  }
+  /// The same in two steps, so that the log gets its next entry before the answers are made: they
+  /// wait in note_committed and go out in give_answers.
+  void note_committed(std::uint64_t position);
+  void give_answers();
   /// The store failed: all that wait are answered kUnknown, and so is every later offer.
   void on_failed();
 
   /// The log index has everything before `position`: the window and clean states may shrink.
   void on_indexed(std::uint64_t position);
 
+  const ResidentStreams& residents() const { return residents_; }
   std::uint64_t next_position() const { return tail_.next_position(); }
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t resident_streams() const { return accounts_.size() + tenants_.size(); }
@@ -145,6 +154,7 @@ class Sequencer {
 
   std::unordered_map<std::string, ResidentAccount> accounts_;  ///< By stream_key.
   std::unordered_map<std::string, ResidentTenant> tenants_;
+  ResidentStreams residents_;    ///< Of both.
   std::deque<Waiting> waiting_;  ///< By position.
   RefusalLimit refusals_;        ///< Apart from the states: letting one go forgives nothing.
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include "domain/base/check.h"
@@ -33,25 +34,27 @@ Result<bool> has_rows(const eventstore::KvStore& store, eventstore::Table table)
 /// The batch in key order, only the last operation on each key, and the checkpoint first.
 /// Neighbours in the table are then neighbours in the write, which costs an ordered store a
 /// fraction. Checks what a projection promised of its rows (projection.h).
-KvBatch sorted(const KvBatch& batch, eventstore::Table table, std::string checkpoint) {
-  std::vector<const KvBatch::Operation*> operations;
-  operations.reserve(batch.operations().size());
-  for (const KvBatch::Operation& operation : batch.operations()) {
+KvBatch sorted(KvBatch& batch, eventstore::Table table, std::string checkpoint) {
+  std::vector<KvBatch::Operation> operations = batch.take();
+  std::vector<KvBatch::Operation*> order;
+  order.reserve(operations.size());
+  for (KvBatch::Operation& operation : operations) {
     CHECK(operation.table == table);
     CHECK(!operation.key.empty() && operation.key.front() != '\0');
-    operations.push_back(&operation);
+    order.push_back(&operation);
   }
-  std::stable_sort(operations.begin(), operations.end(),
+  std::stable_sort(order.begin(), order.end(),
                    [](const auto* left, const auto* right) { return left->key < right->key; });
   KvBatch ordered;
+  ordered.reserve(order.size() + 1);
   ordered.put(table, std::string(kCheckpointKey), std::move(checkpoint));
-  for (std::size_t i = 0; i < operations.size(); ++i) {
-    const KvBatch::Operation& operation = *operations[i];
-    if (i + 1 < operations.size() && operations[i + 1]->key == operation.key) continue;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    KvBatch::Operation& operation = *order[i];
+    if (i + 1 < order.size() && order[i + 1]->key == operation.key) continue;
     if (operation.value) {
-      ordered.put(table, operation.key, *operation.value);
+      ordered.put(table, std::move(operation.key), std::move(*operation.value));
     } else {
-      ordered.erase(table, operation.key);
+      ordered.erase(table, std::move(operation.key));
     }
   }
   return ordered;
@@ -149,15 +152,17 @@ Status Projector::catch_up() {
     if (Status status = open(); !status.ok()) return status;
   }
   for (;;) {
-    auto more = run_batch();
-    if (!more.ok()) return more.status();
-    if (!*more || is_stopping()) return {};
+    auto read = run_batch();
+    if (!read.ok()) return read.status();
+    // On its own thread it gathers before it reads on; a batch of few events costs as much as one
+    // of many.
+    const bool is_enough = gathers_ && *read != BatchRead::kFull;
+    if (*read == BatchRead::kNothing || is_enough || is_stopping()) return {};
     waiters_.expire(clock_.now());
   }
 }
 
-/// False: there was nothing to read.
-Result<bool> Projector::run_batch() {
+Result<Projector::BatchRead> Projector::run_batch() {
   std::uint64_t events = 0;
   std::size_t bytes = 0;
   std::optional<eventstore::DecodedEntry> last;
@@ -174,7 +179,7 @@ Result<bool> Projector::run_batch() {
     next_entry_no_ = decoded->entry.entry_no + 1;
     last = std::move(*decoded);
   }
-  if (!last) return false;
+  if (!last) return BatchRead::kNothing;
   if (Status status = write_batch(after(last->entry)); !status.ok()) return status;
   publish();
   unflushed_events_ += events;
@@ -182,7 +187,8 @@ Result<bool> Projector::run_batch() {
     if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
     unflushed_events_ = 0;
   }
-  return true;
+  const bool is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes;
+  return is_full ? BatchRead::kFull : BatchRead::kPart;
 }
 
 /// Gives an entry to every projection that has not got it.
@@ -221,7 +227,6 @@ Status Projector::write(Follower& follower, const Checkpoint& end) {
   done.code_version = follower.projection->code_version();
   const KvBatch ordered = sorted(follower.batch, table, encode_checkpoint(done));
   if (Status status = store_.write(ordered); !status.ok()) return status;
-  follower.batch.clear();
   follower.behind = false;
   follower.done = done;
   return {};
@@ -279,8 +284,7 @@ ProjectorStatus Projector::status() const {
 bool Projector::when_applied(std::uint64_t position, Instant deadline,
                              PositionWaiters::Callback callback) {
   const bool taken = waiters_.add(position, deadline, std::move(callback));
-  // The thread may be asleep until a later deadline.
-  if (taken) notify();
+  if (taken) hurry();
   return taken;
 }
 
@@ -289,9 +293,11 @@ bool Projector::when_applied(std::uint64_t position, Instant deadline,
 
 void Projector::start() {
   CHECK(!thread_.joinable());
+  gathers_ = true;
   thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "projector");
     // For the calling thread only, on Linux; without the right to it nothing changes.
-    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 5));
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 10));
     run();
   });
 }
@@ -312,8 +318,14 @@ void Projector::wait_for_work() {
     micros = std::clamp<std::int64_t>(deadline->micros - clock_.now().micros, 1'000, micros);
   }
   std::unique_lock lock(mutex_);
-  wakes_.wait_for(lock, std::chrono::microseconds(micros), [&] { return notified_ || stopping_; });
+  const auto is_wanted = [&] { return hurried_ || stopping_ || waiters_.size() > 0; };
+  wakes_.wait_for(lock, std::chrono::microseconds(micros),
+                  [&] { return notified_ || hurried_ || stopping_; });
+  if (notified_) {
+    wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros), is_wanted);
+  }
   notified_ = false;
+  hurried_ = false;
 }
 
 bool Projector::is_stopping() const {
@@ -324,7 +336,15 @@ bool Projector::is_stopping() const {
 void Projector::notify() {
   {
     const std::lock_guard lock(mutex_);
-    notified_ = true;
+    if (std::exchange(notified_, true)) return;
+  }
+  wakes_.notify_one();
+}
+
+void Projector::hurry() {
+  {
+    const std::lock_guard lock(mutex_);
+    hurried_ = true;
   }
   wakes_.notify_one();
 }

@@ -34,43 +34,42 @@ class RowCache {
 
   /// The row; empty if there is none. Valid until finish() or clear().
   Result<const std::optional<Row>*> read(const std::string& key) {
-    auto item = load(key);
-    if (!item.ok()) return item.status();
-    return &std::as_const((*item)->row);
+    auto entry = load(key);
+    if (!entry.ok()) return entry.status();
+    return &std::as_const((*entry)->second.row);
   }
 
   /// The row, to be changed, emplaced or reset. Valid until finish() or clear().
   Result<std::optional<Row>*> edit(const std::string& key) {
-    auto item = load(key);
-    if (!item.ok()) return item.status();
-    (*item)->changed = true;
-    return &(*item)->row;
+    auto entry = load(key);
+    if (!entry.ok()) return entry.status();
+    auto& [stored_key, item] = **entry;
+    if (!std::exchange(item.changed, true)) changed_.push_back(*entry);
+    return &item.row;
   }
 
   /// Puts or erases each changed row, in key order.
   void finish(eventstore::KvBatch& batch) {
-    std::vector<const std::string*> keys;
-    for (const auto& [key, item] : items_) {
-      if (item.changed) keys.push_back(&key);
-    }
-    std::sort(keys.begin(), keys.end(),
-              [](const std::string* left, const std::string* right) { return *left < *right; });
-    for (const std::string* key : keys) {
-      Item& item = items_.find(*key)->second;
+    std::sort(changed_.begin(), changed_.end(),
+              [](const Entry* left, const Entry* right) { return left->first < right->first; });
+    for (Entry* entry : changed_) {
+      auto& [key, item] = *entry;
       if (item.row) {
         std::string bytes = encode_row(*item.row);
         bytes_ += bytes.size();
-        batch.put(table_, *key, std::move(bytes));
+        batch.put(table_, key, std::move(bytes));
       } else if (item.stored) {
-        batch.erase(table_, *key);
+        batch.erase(table_, key);
       }
       item.stored = item.row.has_value();
       item.changed = false;
     }
+    changed_.clear();
     if (items_.size() > rows_max_ || bytes_ > bytes_max_) clear();
   }
 
   void clear() {
+    changed_.clear();
     items_.clear();
     bytes_ = 0;
   }
@@ -83,10 +82,12 @@ class RowCache {
     bool stored = false;  ///< The store has a row of this key.
     bool changed = false;
   };
+  using Items = std::unordered_map<std::string, Item>;
+  using Entry = typename Items::value_type;  // Stays where it is while others come and go.
 
-  Result<Item*> load(const std::string& key) {
+  Result<Entry*> load(const std::string& key) {
     const auto found = items_.find(key);
-    if (found != items_.end()) return &found->second;
+    if (found != items_.end()) return &*found;
     auto bytes = store_.get(table_, key);
     if (!bytes.ok()) return bytes.status();
     Item item;
@@ -99,7 +100,7 @@ class RowCache {
                        ": not a row of this projection");
       }
     }
-    return &items_.emplace(key, std::move(item)).first->second;
+    return &*items_.emplace(key, std::move(item)).first;
   }
 
   const eventstore::KvStore& store_;
@@ -107,7 +108,8 @@ class RowCache {
   std::size_t rows_max_;
   std::size_t bytes_max_;
   std::size_t bytes_ = 0;
-  std::unordered_map<std::string, Item> items_;
+  Items items_;
+  std::vector<Entry*> changed_;  ///< Since the last finish(): few, where the cache holds many.
 };
 
 }  // namespace daybook::projections

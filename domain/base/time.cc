@@ -1,8 +1,7 @@
 #include "domain/base/time.h"
 
-#include <array>
 #include <chrono>
-#include <cstdio>
+#include <string>
 
 namespace daybook {
 namespace {
@@ -32,6 +31,13 @@ std::optional<int> digits(std::string_view text, std::size_t at, std::size_t wid
   return value;
 }
 
+/// Writes a number that fits into `width` digits at `at`.
+void put_digits(std::string& text, std::size_t at, std::size_t width, int value) {
+  for (std::size_t i = at + width; i-- > at; value /= 10) {
+    text[i] = static_cast<char>('0' + value % 10);
+  }
+}
+
 struct Offset {
   int minutes;
 };
@@ -57,13 +63,15 @@ std::string to_rfc3339(Instant instant) {
   const std::int64_t day = floor_div(seconds, kSecondsPerDay);
   const std::int64_t in_day = seconds - day * kSecondsPerDay;
   const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
-  std::array<char, 40> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ",
-                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(in_day / 3600),
-                static_cast<int>(in_day / 60 % 60), static_cast<int>(in_day % 60),
-                static_cast<int>(instant.micros - seconds * kMicrosPerSecond));
-  return text.data();
+  std::string text = "0000-00-00T00:00:00.000000Z";
+  put_digits(text, 0, 4, static_cast<int>(date.year()));
+  put_digits(text, 5, 2, static_cast<int>(static_cast<unsigned>(date.month())));
+  put_digits(text, 8, 2, static_cast<int>(static_cast<unsigned>(date.day())));
+  put_digits(text, 11, 2, static_cast<int>(in_day / 3600));
+  put_digits(text, 14, 2, static_cast<int>(in_day / 60 % 60));
+  put_digits(text, 17, 2, static_cast<int>(in_day % 60));
+  put_digits(text, 20, 6, static_cast<int>(instant.micros - seconds * kMicrosPerSecond));
+  return text;
 }
 
 std::optional<Instant> parse_rfc3339(std::string_view text) {

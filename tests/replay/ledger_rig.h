@@ -73,6 +73,7 @@ class LedgerRig {
     ledger_ =
         std::make_unique<eventstore::Ledger>(*log_, *index_, clock, eventstore::LedgerLimits{});
     ledger_->on_commit([this](const Entry&) { projector_->notify(); });
+    ledger_->on_index_wanted([this] { projector_->hurry(); });
     projector_->start();
   }
   ~LedgerRig() { stop(); }

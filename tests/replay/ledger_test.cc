@@ -38,6 +38,7 @@ class LedgerTest : public ::testing::Test {
     limits.sequencer.resident_streams_max = 4;
     ledger_ = std::make_unique<Ledger>(log_, index_, clock_, limits);
     ledger_->on_commit([this](const Entry&) { projector_.notify(); });
+    ledger_->on_index_wanted([this] { projector_.hurry(); });
     projector_.start();
   }
   ~LedgerTest() override {

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <shared_mutex>
+#include <string_view>
+#include <unordered_set>
+
+#include "eventstore/command.h"
+
+namespace daybook::eventstore {
+
+/// Which streams' states the sequencer has in memory, for those who would otherwise read them from
+/// the log index. Two streams may share a hash, and a state may be let go at any moment: an answer
+/// is a hint, and a command that comes without a state that is wanted is looked up again.
+///
+/// Thread rule: any thread.
+class ResidentStreams {
+ public:
+  void add(std::string_view stream_key);
+  void remove(std::string_view stream_key);
+
+  /// All that the command is decided against: its tenant, and its account if it names one.
+  bool has_all(const Command& command) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::unordered_set<std::uint64_t> hashes_;
+};
+
+}  // namespace daybook::eventstore
