@@ -52,6 +52,10 @@ class Ledger {
   /// Called once when the store has failed: nothing is acknowledged any more.
   void on_failure(std::function<void()> observer) { failure_observer_ = std::move(observer); }
 
+  /// The queue is full or the index too far behind: submit() would refuse. For a caller who can
+  /// save himself work; what it says may be over at once.
+  bool is_overloaded() const;
+
   /// The log index has everything before `position`.
   void indexed(std::uint64_t position);
 
@@ -124,6 +128,7 @@ class Ledger {
 
   std::atomic<std::uint64_t> committed_;
   std::atomic<bool> failed_{false};
+  std::atomic<bool> queue_is_full_{false};  ///< Written under mutex_.
   std::thread sequencer_thread_;
   std::thread log_thread_;
 };

@@ -126,6 +126,26 @@ std::vector<std::unique_ptr<projections::Projection>> all_projections(
   return all;
 }
 
+Status check_new_place(const std::string& dir) {
+  const LedgerFiles files(dir);
+  for (const std::string& part : {files.projections, files.private_store, files.admin_key}) {
+    if (path_exists(part)) {
+      return corrupt(files.log + ": the log of an existing ledger is gone; " + part + " is there");
+    }
+  }
+  std::error_code error;
+  std::filesystem::directory_iterator item(dir, error);
+  for (const std::filesystem::directory_iterator end; !error && item != end;
+       item.increment(error)) {
+    const std::string name = item->path().filename().string();
+    if (name.starts_with('.') || name.starts_with("log.watermark")) continue;
+    if (name == "lost+found" || name == "demo") continue;  // Or claimed by `daybook demo`.
+    return conflict(dir + ": holds " + name + ", so it is neither a ledger nor a place for one; " +
+                    "give a directory that is empty or not there");
+  }
+  return error ? errno_status("look into", dir, error.value()) : Status();
+}
+
 Status settle_rebuild(const std::string& dir) {
   const LedgerFiles files(dir);
   if (!path_exists(files.projections) && path_exists(files.old_projections)) {
