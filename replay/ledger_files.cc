@@ -88,7 +88,10 @@ Result<std::unique_ptr<RocksKv>> open_projections(const std::string& dir,
                                                   const RocksKv::Options& options) {
   CHECK(options.mode == RocksKv::Mode::kReadWrite && !options.durable);
   if (Status status = settle_rebuild(dir); !status.ok()) return status;
-  return RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
+  auto opened = RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
+  if (opened.ok() || opened.status().code() != StatusCode::kCorrupt) return opened;
+  return corrupt(opened.status().message() +
+                 "; the log is whole, and daybook rebuild makes the read models anew from it");
 }
 
 Result<std::unique_ptr<RocksKv>> open_projections_for_reading(const std::string& dir) {

@@ -95,10 +95,14 @@ class SmallDisk:
         subprocess.run(["mount", "-o", f"remount,{text}", self.path], check=True, timeout=10)
 
     def fill(self, leave):
-        """Takes all but so many bytes."""
-        free = self.free()
-        with open(os.path.join(self.path, "ballast"), "wb") as file:
-            file.write(bytes(max(0, free - leave)))
+        """Takes all but so many bytes; others may take the rest meanwhile."""
+        try:
+            with open(os.path.join(self.path, "ballast"), "ab", buffering=0) as file:
+                while self.free() > leave:
+                    file.write(bytes(min(1 << 20, self.free() - leave)))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
 
     def release(self):
         os.unlink(os.path.join(self.path, "ballast"))

@@ -5,19 +5,26 @@ nothing more and ends with a status that is not 0; after a restart every acknowl
 and every request without an answer has had its effect once or not at all.
 """
 
+import collections
+import csv
 import errno
 import http.client
 import os
 import random
 import resource
+import shutil
+import subprocess
+import tempfile
 import time
-import uuid
+from decimal import Decimal
 
-from daybook import Client, ServerFailed, money, new_id, run_cli
+from daybook import Client, Server, ServerFailed, binary, money, run_cli
 from faults import CREATE, SYNC, WRITE, FaultyServer, SmallDisk
 from load import LoadCase
 
 SEED = int(os.environ.get("DAYBOOK_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2 ** 32)
+KILLS = int(os.environ.get("DAYBOOK_FAULT_KILLS", "5"))
+DAMAGES = int(os.environ.get("DAYBOOK_FAULT_DAMAGES", "20"))
 ACCOUNTS = 4
 
 
@@ -196,15 +203,14 @@ class DiskFullTest(FaultCase):
         self.client.close()
         self.server.stop()
         self.server.extra = ["--disk-reserve-bytes", "0"]
-        for leave in (0, 40_000):
+        for leave in (300_000, 400_000):
+            self.disk.fill(leave)  # before the log reserves room for itself
             self.server.start()
             self.client = self.server.client()
             self.client.check = False
             first = len(self.commands)
             with self.under_load(accounts):
-                time.sleep(0.3)
-                self.disk.fill(leave)
-                status = self.server.wait_exit()
+                status = self.server.wait_exit(40)
             self.assertEqual(status, 1, self.server.logs())
             self.assertIn("No space left on device", self.server.logs())
             self.disk.release()
@@ -216,3 +222,250 @@ class DiskFullTest(FaultCase):
         self.check_everything(accounts)
         self.server.stop()
         self.verified()
+
+
+class KilledAtWorkTest(FaultCase):
+    """kill -9 at moments that the load of the kill test does not meet."""
+
+    def some_accounts(self, seconds=1.0):
+        accounts = [self.open_account() for _ in range(ACCOUNTS)]
+        self.client.check = False
+        with self.under_load(accounts):
+            time.sleep(seconds)
+        return accounts
+
+    def killed_cli(self, *arguments, longest=0.2):
+        """Runs the binary and kills it; its status, which is its own if it was done before."""
+        process = subprocess.Popen([binary(), *map(str, arguments)], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        time.sleep(self.random.uniform(0, longest))
+        process.kill()
+        return process.wait(timeout=10)
+
+    def scratch(self):
+        path = tempfile.mkdtemp(prefix="daybook-faults-")
+        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
+        return path
+
+    def test_kills_while_it_starts_lose_nothing(self):
+        accounts = self.some_accounts()
+        self.server.kill()
+        for _ in range(KILLS):
+            self.killed_cli("serve", "--data", self.server.data, "--listen", "127.0.0.1:0",
+                            longest=0.4)
+        self.restart_and_check(self.commands)
+        self.check_everything(accounts)
+        self.client.close()
+        self.server.stop()
+        self.verified()
+
+    def test_kills_while_a_ledger_is_begun_leave_one_that_can_be_begun(self):
+        for number in range(KILLS):
+            data = os.path.join(self.scratch(), "ledger")
+            for _ in range(2):
+                self.killed_cli("serve", "--data", data, "--listen", "127.0.0.1:0", longest=0.3)
+            server = Server(data)
+            self.addCleanup(server.kill)
+            client = server.start().client()
+            self.ok(client.get("/v1/accounts"))
+            client.close()
+            server.stop()
+
+    def test_kills_while_the_read_models_are_rebuilt_leave_a_ledger(self):
+        accounts = self.some_accounts()
+        self.client.close()
+        self.server.stop()
+        done = [self.killed_cli("rebuild", "--data", self.server.data, longest=0.4)
+                for _ in range(KILLS)]
+        self.assertIn(-9, done)
+        self.assertEqual(run_cli("rebuild", "--data", self.server.data).returncode, 0)
+        self.verified()
+        self.restart_and_check(self.commands)
+        self.check_everything(accounts)
+
+    def test_a_killed_backup_is_none_and_a_killed_restore_can_be_repeated(self):
+        accounts = self.some_accounts()
+        folder = self.scratch()
+        with self.under_load(accounts, threads=2):
+            for number in range(KILLS):
+                backup = os.path.join(folder, f"killed-{number}")
+                if self.killed_cli("backup", "--data", self.server.data, "-o", backup) == 0:
+                    continue
+                target = os.path.join(folder, "never")
+                done = run_cli("restore", "--data", target, backup)
+                finished = os.path.exists(os.path.join(backup, "backup.json"))
+                self.assertEqual(done.returncode, 0 if finished else 3, done.stderr)
+                shutil.rmtree(target, ignore_errors=True)
+            backup = os.path.join(folder, "whole")
+            done = run_cli("backup", "--data", self.server.data, "-o", backup)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        target = os.path.join(folder, "restored")
+        for _ in range(KILLS):
+            if self.killed_cli("restore", "--data", target, backup, longest=0.3) == 0:
+                shutil.rmtree(target)
+            self.assertFalse(os.path.exists(target), "a restore that was killed left a ledger")
+        done = run_cli("restore", "--data", target, backup)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = run_cli("verify", "--data", target)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(os.path.exists(target + ".restoring"))
+
+    def test_a_killed_import_is_finished_by_the_next(self):
+        folder = self.scratch()
+        rows = 3000
+        path = os.path.join(folder, "focus.csv")
+        columns = ("BilledCost", "BillingAccountId", "BillingCurrency", "ChargeCategory",
+                   "ChargeDescription", "ChargePeriodStart", "ChargePeriodEnd", "ServiceName",
+                   "ResourceId", "Tags")
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            for i in range(rows):
+                writer.writerow(("0.01", f"account-{i % 7}", "USD", "Usage", f"row {i}",
+                                 "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "compute",
+                                 f"vm-{i}", ""))
+        data = os.path.join(folder, "ledger")
+        killed = [self.killed_cli("import", "focus", path, "--data", data, longest=0.5)
+                  for _ in range(KILLS)]
+        self.assertIn(-9, killed)
+        done = run_cli("import", "focus", path, "--data", data)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(run_cli("verify", "--data", data).returncode, 0)
+        server = Server(data)
+        self.addCleanup(server.kill)
+        self.client = server.start().client()
+        sums = sum(Decimal(self.balance(f"account-{i}")["balance"]) for i in range(7))
+        self.assertEqual(sums, -Decimal(rows) / 100)
+        self.client.close()
+        server.stop()
+
+
+class DamageTest(FaultCase):
+    """Bits that flip and files that go away: noticed, with a message and a status, or harmless."""
+
+    def setUp(self):
+        super().setUp()
+        account = self.open_account(tags={"env": {"value": "prod"}})
+        self.ok(self.client.put(self.path(account, "/tags/who"), {"value": "1", "extra": "E"}))
+        for _ in range(3):
+            self.top_up(account, "5.00")
+        self.account = account
+        self.client.close()
+        self.server.stop()
+        self.server.start()
+        self.client = self.server.client()
+        for _ in range(5):
+            self.done(self.charge(account, "1.00"))
+        self.wanted = self.events(account)
+        self.client.close()
+        self.server.kill()
+        self.whole = self.server.data + ".whole"
+        shutil.copytree(self.server.data, self.whole)
+        self.addCleanup(shutil.rmtree, self.whole, ignore_errors=True)
+        self.files = sorted(os.path.relpath(os.path.join(folder, name), self.whole)
+                            for folder, _, names in os.walk(self.whole) for name in names
+                            if name not in ("LOCK", "admin.key"))
+
+    def judge(self, what, break_it):
+        """Breaks a copy and asks verify and serve. Answers what became of it."""
+        shutil.rmtree(self.server.data)
+        shutil.copytree(self.whole, self.server.data)
+        break_it(self.server.data)
+        verified = run_cli("verify", "--data", self.server.data)
+        try:
+            self.server.start()
+        except ServerFailed:
+            words = self.server.logs()
+            self.assertIn("daybook: ", words, what)
+            self.assertNotIn("Assertion", words, what)
+            return "refused"
+        client = Client(self.server.port, self.key)
+        rows = client.get(self.path(self.account, "/events?limit=1000"))
+        self.assertEqual(rows.status, 200, f"{what}: {rows!r}")
+        self.assertEqual([row["hash"] for row in rows.json["data"]],
+                         [row["hash"] for row in self.wanted], f"{what}: silently lost")
+        balance = client.get(self.path(self.account, "/balance"))
+        self.assertEqual(balance.json["balances"][0]["balance"], "10.00", what)
+        tags = {tag["tag"]: tag for tag in
+                client.get(self.path(self.account, "/tags")).json["data"]}
+        lost = tags["who"].get("extra") != "E"
+        if lost:
+            self.assertEqual(verified.returncode, 5, f"{what}: a private value is silently gone")
+        client.close()
+        self.server.stop()
+        return "served" if verified.returncode == 0 else "noticed"
+
+    def run_cases(self, cases):
+        with open(os.path.join(self.whole, "admin.key"), encoding="ascii") as file:
+            self.key = file.read().strip()
+        outcomes = collections.Counter()
+        for what, break_it in cases:
+            outcomes[what.split(" ", 1)[0] + " " + self.judge(what, break_it)] += 1
+        print("damage:", dict(sorted(outcomes.items())), flush=True)
+        return outcomes
+
+    def test_bits_that_flip_are_noticed_or_harmless(self):
+        cases = []
+        for _ in range(DAMAGES):
+            name = self.random.choice(self.files)
+            size = os.path.getsize(os.path.join(self.whole, name))
+            if size == 0:
+                continue
+            bit = self.random.randrange(size * 8)
+
+            def flip(data, name=name, bit=bit):
+                with open(os.path.join(data, name), "r+b") as file:
+                    file.seek(bit // 8)
+                    byte = file.read(1)[0]
+                    file.seek(bit // 8)
+                    file.write(bytes([byte ^ (1 << bit % 8)]))
+
+            cases.append((f"{name} bit {bit}", flip))
+        self.run_cases(cases)
+
+    def test_files_that_are_cut_off_are_noticed_or_harmless(self):
+        cases = []
+        for _ in range(DAMAGES):
+            name = self.random.choice(self.files)
+            size = os.path.getsize(os.path.join(self.whole, name))
+            length = self.random.randrange(size + 1)
+
+            def cut(data, name=name, length=length):
+                os.truncate(os.path.join(data, name), length)
+
+            cases.append((f"{name} cut to {length}", cut))
+        self.run_cases(cases)
+
+    def test_files_that_are_gone_are_noticed_or_harmless(self):
+        cases = []
+        for name in [*self.files, "log", "proj", "private"]:
+            def remove(data, name=name):
+                path = os.path.join(data, name)
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+
+            cases.append((f"{name} gone", remove))
+        for name in ("log", "private"):
+            def both(data, name=name):
+                shutil.rmtree(os.path.join(data, name))
+                if name == "log":
+                    os.unlink(os.path.join(data, "log.watermark"))
+
+            cases.append((f"{name} and-watermark gone", both))
+        self.run_cases(cases)
+
+    def test_two_files_swapped_are_noticed_or_harmless(self):
+        cases = []
+        for _ in range(DAMAGES // 2):
+            one, other = self.random.sample(self.files, 2)
+
+            def swap(data, one=one, other=other):
+                spare = os.path.join(data, "spare")
+                os.rename(os.path.join(data, one), spare)
+                os.rename(os.path.join(data, other), os.path.join(data, one))
+                os.rename(spare, os.path.join(data, other))
+
+            cases.append((f"{one} with {other}", swap))
+        self.run_cases(cases)
