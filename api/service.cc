@@ -57,6 +57,12 @@ bool accepts(std::string_view accept, Operation operation) {
   return takes("application/json") || takes("application/*") || takes("application/problem+json");
 }
 
+/// Whether a route goes on working below the reserve of the disk: it adds little and cannot wait.
+bool is_spared(const RouteInfo& route) {
+  return route.operation == Operation::kRevokeKey ||
+         route.operation == Operation::kErasePrivateData;
+}
+
 bool is_query(const RouteInfo& route) {
   return route.method == "GET" && route.access != Access::kPublic;
 }
@@ -130,7 +136,7 @@ std::variant<HttpResponse, BodyLimit> Service::on_header(const HttpRequest& head
   auto ready = std::make_shared<Admitted>(std::move(std::get<Admitted>(admitted)));
   const RouteInfo& route = *ready->match.info;
   if (auto refusal = check_media(head, route)) return std::move(*refusal);
-  if (route.body_bytes_max > 0 && storage_full_.load(std::memory_order_relaxed)) {
+  if (route.method != "GET" && !is_spared(route) && storage_full_.load(std::memory_order_relaxed)) {
     return problem(507, "storage-full", "the disk is below its reserve; reads go on",
                    head.request_id);
   }
@@ -160,6 +166,10 @@ void Service::on_request(HttpRequest request, Respond respond) {
 }
 
 void Service::run_command(HttpRequest request, Admitted admitted, Respond respond) {
+  if (parts_.ledger.is_overloaded()) {
+    return respond(retry_later(
+        problem(503, "overloaded", "nothing was done; send it again later", request.request_id)));
+  }
   if (admitted.match.info->operation == Operation::kBatch) {
     const std::string id = request.request_id;
     auto shared = std::make_shared<Respond>(std::move(respond));

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -56,15 +57,16 @@ int serve(const Config& config) {
 
   const StopSignal::Reason reason = stop.wait();
   if (reason == StopSignal::Reason::kFailed) {
-    log.write(LogLevel::kError, "storage failed");
-    std::cerr << "daybook: the store of " << config.data_dir
-              << " failed; nothing more is acknowledged. What was acknowledged is safe."
-              << "\n";
+    const std::string why = node->failure().message();
+    log.write(LogLevel::kError, "storage failed", JsonObject().string("reason", why));
+    std::cerr << "daybook: the store of " << config.data_dir << " failed: " << why
+              << "\nNothing more is acknowledged. What was acknowledged is safe.\n";
   } else {
     log.write(LogLevel::kInfo, "stopping");
   }
   node->stop();
-  if (reason == StopSignal::Reason::kFailed) return kExitFailed;
+  // Without closing the stores, which would write and sync once more on a disk that lost something.
+  if (reason == StopSignal::Reason::kFailed) std::_Exit(kExitFailed);
   log.write(LogLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
   return kExitOk;
 }

@@ -7,6 +7,8 @@
 int main(int argc, char** argv) {
   // A reader that went away is a failed write, not a death.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  // A limit on the size of files is an error of the store, which ends the process with a reason.
+  static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));
   try {
     return daybook::app::run_command_line(argc, argv);
   } catch (const std::exception& error) {

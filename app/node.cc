@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -80,8 +79,10 @@ struct Node::Parts {
   Status start_core();
   Status create_first_tenant();
   void watch();
+  void watch_stores();
+  void watch_disk();
   void settle_due(Instant now);
-  void failed();
+  void failed(const Status& reason);
 
   Config config;
   eventstore::SystemClock clock;
@@ -109,23 +110,26 @@ struct Node::Parts {
   std::unique_ptr<api::HttpServer> server;
 
   std::string new_admin_key;
-  std::function<void()> failure_callback;
-
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::condition_variable wakes;
-  bool stopping = false;  ///< Guarded by mutex.
-  bool stopped = false;   ///< The owner's thread.
+  std::function<void()> failure_callback;  ///< Guarded by mutex.
+  Status failure;                          ///< Guarded by mutex.
+  bool stopping = false;                   ///< Guarded by mutex.
+  bool stopped = false;                    ///< The owner's thread.
   std::thread watcher;
 };
 
 Status Node::Parts::open_stores() {
-  std::error_code error;
-  std::filesystem::create_directories(config.data_dir, error);
-  if (error) return io_error(config.data_dir + ": " + error.message());
+  Status placed = eventstore::make_directories(config.data_dir);
+  const replay::LedgerFiles files(config.data_dir);
+  const bool is_new =
+      !eventstore::path_exists(files.log) && !eventstore::path_exists(files.watermark);
+  if (placed.ok() && is_new) placed = replay::check_new_place(config.data_dir);
+  if (!placed.ok()) return placed;
   RocksLog::Options log_options;
   log_options.create_if_missing = true;
   // An identity is given once, to a ledger that has none.
-  if (!eventstore::path_exists(replay::LedgerFiles(config.data_dir).watermark)) {
+  if (!eventstore::path_exists(files.watermark)) {
     log_options.ledger_id = eventstore::to_hex(random.bytes(16));
   }
   auto opened_log = RocksLog::open(config.data_dir, log_options);
@@ -143,11 +147,16 @@ Status Node::Parts::open_stores() {
 
 Status Node::Parts::start_core() {
   std::string cursor_secret;
+  // They are made before the first event is recorded.
+  using Missing = eventstore::PrivateStore::Missing;
+  const Missing missing = log->head().next_position == 0 ? Missing::kMake : Missing::kRefuse;
   for (const auto& [name, secret] :
        {std::pair("api-keys", &key_pepper), std::pair("fingerprints", &fingerprint_secret),
         std::pair("cursors", &cursor_secret)}) {
-    auto value = private_store->secret(name);
-    if (!value.ok()) return value.status();
+    auto value = private_store->secret(name, missing);
+    if (!value.ok()) {
+      return {value.status().code(), config.data_dir + "/private: " + value.status().message()};
+    }
     *secret = std::move(*value);
   }
   index = std::make_unique<eventstore::LogIndex>(
@@ -188,7 +197,7 @@ Status Node::Parts::start_core() {
     projector->notify();
   });
   ledger->on_index_wanted([this] { projector->hurry(); });
-  ledger->on_failure([this] { failed(); });
+  ledger->on_failure([this] { failed(log->failure()); });
   projector->start();
 
   cursors = std::make_unique<api::CursorCodec>(std::move(cursor_secret));
@@ -229,19 +238,35 @@ Status Node::Parts::create_first_tenant() {
   return {};
 }
 
-/// The timer: sends `settle` where something is due and nothing else happens, and watches the disk.
+/// The timer: sends `settle` where something is due and nothing else happens, and watches the
+/// stores and the disk under them.
 void Node::Parts::watch() {
   std::unique_lock lock(mutex);
   while (!stopping) {
     lock.unlock();
     settle_due(clock.now());
-    const auto free = eventstore::free_bytes(config.data_dir);
+    watch_stores();
+    watch_disk();
     lock.lock();
-    if (free.ok() && service != nullptr) {
-      service->set_storage_full(*free < config.disk_reserve_bytes);
-    }
     wakes.wait_for(lock, std::chrono::milliseconds(config.settle_interval_ms),
                    [this] { return stopping; });
+  }
+}
+
+/// The log tells of its failures itself, but not between two appends; the other stores go on
+/// refusing. A node with a store that takes nothing more can only be started again.
+void Node::Parts::watch_stores() {
+  for (const Status& status :
+       {log->failure(), derived->failure(), private_rows->failure(), projector->status().error}) {
+    if (!status.ok()) return failed(status);
+  }
+}
+
+void Node::Parts::watch_disk() {
+  const auto free = eventstore::free_bytes(config.data_dir);
+  const std::lock_guard lock(mutex);
+  if (free.ok() && service != nullptr) {
+    service->set_storage_full(*free < config.disk_reserve_bytes);
   }
 }
 
@@ -260,10 +285,11 @@ void Node::Parts::settle_due(Instant now) {
   }
 }
 
-void Node::Parts::failed() {
+void Node::Parts::failed(const Status& reason) {
   std::function<void()> callback;
   {
     const std::lock_guard lock(mutex);
+    if (failure.ok()) failure = reason;
     callback = failure_callback;
   }
   if (callback) callback();
@@ -306,6 +332,7 @@ Result<std::string> Node::serve() {
     const std::lock_guard lock(parts_->mutex);
     parts_->service = std::move(service);
   }
+  parts_->watch_disk();  // before the first command, not at the next look
   parts_->server = std::make_unique<api::HttpServer>(server_config, *parts_->service);
   auto port = parts_->server->start();
   if (!port.ok()) return port.status();
@@ -327,15 +354,26 @@ void Node::stop() {
   if (parts.watcher.joinable()) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
   if (parts.workers != nullptr) parts.workers->stop();
-  // Its error was published while it mattered; what is not flushed is read again.
-  if (parts.projector != nullptr) static_cast<void>(parts.projector->stop().ok());
+  // Its error was published while it mattered; what is not flushed is read again. Where a store has
+  // failed, nothing is written any more.
+  if (parts.projector != nullptr && failure().ok()) {
+    static_cast<void>(parts.projector->stop().ok());
+  }
 }
 
 const std::string& Node::new_admin_key() const { return parts_->new_admin_key; }
 
 void Node::on_failure(std::function<void()> callback) {
+  std::unique_lock lock(parts_->mutex);
+  parts_->failure_callback = callback;
+  const bool already = !parts_->failure.ok();
+  lock.unlock();
+  if (already) callback();
+}
+
+Status Node::failure() const {
   const std::lock_guard lock(parts_->mutex);
-  parts_->failure_callback = std::move(callback);
+  return parts_->failure;
 }
 
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {

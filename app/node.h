@@ -39,15 +39,18 @@ class Node {
   /// Listens; answers the URL.
   Result<std::string> serve();
 
-  /// Stops listening, lets requests end, flushes. Idempotent.
+  /// Stops listening, lets requests end and, unless a store has failed, flushes. Idempotent.
   void stop();
 
   /// The key that open() made for a new ledger; empty for one that existed.
   const std::string& new_admin_key() const;
 
-  /// Called once, from a thread of the node, when the store has failed: nothing is acknowledged any
-  /// more and the process should end with an error.
+  /// Called when a store has failed, from a thread of the node or, if it has already, at once:
+  /// nothing is acknowledged any more and the process should end with an error. May come again.
   void on_failure(std::function<void()> callback);
+
+  /// What failed, for the operator; OK as long as nothing has.
+  Status failure() const;
 
   /// A command from within the process (import, demo, bench). See eventstore::Ledger::submit.
   void submit(eventstore::Command command, eventstore::Completion complete);

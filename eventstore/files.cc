@@ -1,7 +1,9 @@
 #include "eventstore/files.h"
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,6 +15,24 @@ namespace daybook::eventstore {
 bool path_exists(const std::string& path) {
   struct stat info = {};
   return ::stat(path.c_str(), &info) == 0;
+}
+
+Status make_directories(const std::string& path) {
+  std::vector<std::filesystem::path> missing;
+  std::error_code error;
+  std::filesystem::path at = std::filesystem::absolute(path, error).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();  // It ended with a slash.
+  for (; !error && !std::filesystem::exists(at, error); at = at.parent_path()) {
+    missing.push_back(at);
+  }
+  if (error) return errno_status("look for", path, error.value());
+  for (auto next = missing.rbegin(); next != missing.rend(); ++next) {
+    if (::mkdir(next->c_str(), 0700) != 0 && errno != EEXIST) {
+      return errno_status("create directory", next->string(), errno);
+    }
+    if (Status status = sync_directory(next->parent_path().string()); !status.ok()) return status;
+  }
+  return {};
 }
 
 Status sync_directory(const std::string& path) {

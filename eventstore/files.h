@@ -12,6 +12,9 @@ namespace daybook::eventstore {
 
 bool path_exists(const std::string& path);
 
+/// Makes the directory and those above it that are missing, and their names durable.
+Status make_directories(const std::string& path);
+
 /// Makes the names in a directory durable: a created or renamed file survives power loss only after
 /// this.
 Status sync_directory(const std::string& path);

@@ -37,8 +37,7 @@ void Ledger::submit(Command command, Completion complete) {
     complete(Answer{});
     return;
   }
-  const std::uint64_t lag = committed() - std::min(committed(), index_.applied());
-  if (lag > limits_.index_lag_events_max) {
+  if (is_overloaded()) {
     complete(overloaded());
     return;
   }
@@ -59,8 +58,15 @@ void Ledger::submit(Command command, Completion complete) {
       if (may_decide()) sequencer_wakes_.notify_one();
       return;
     }
+    queue_is_full_.store(!stopping_, std::memory_order_relaxed);
   }
   prepared.complete(overloaded());
+}
+
+bool Ledger::is_overloaded() const {
+  const std::uint64_t head = committed();
+  const std::uint64_t lag = head - std::min(head, index_.applied());
+  return lag > limits_.index_lag_events_max || queue_is_full_.load(std::memory_order_relaxed);
 }
 
 void Ledger::indexed(std::uint64_t position) {
@@ -148,6 +154,7 @@ Ledger::Work Ledger::wait_for_work() {
     std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count),
               std::back_inserter(work.commands));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+    queue_is_full_.store(queue_.size() >= limits_.queue_commands_max, std::memory_order_relaxed);
   }
   if (is_drained() || (log_failed_ && stopping_ && queue_.empty() && work.commands.empty())) {
     // What is still parked waits for an index that nobody will advance.

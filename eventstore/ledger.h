@@ -57,6 +57,9 @@ class Ledger {
 
   /// Called when commands wait for the log index. REQUIRES: set before the first submit.
   void on_index_wanted(std::function<void()> observer) { index_wanted_ = std::move(observer); }
+  /// The queue is full or the index too far behind: submit() would refuse. For a caller who can
+  /// save himself work; what it says may be over at once.
+  bool is_overloaded() const;
 
   /// The log index has everything before `position`.
   void indexed(std::uint64_t position);
@@ -134,6 +137,7 @@ class Ledger {
 
   std::atomic<std::uint64_t> committed_;
   std::atomic<bool> failed_{false};
+  std::atomic<bool> queue_is_full_{false};  ///< Written under mutex_.
   std::thread sequencer_thread_;
   std::thread log_thread_;
 };

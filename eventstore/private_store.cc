@@ -34,10 +34,13 @@ const std::vector<std::string>& PrivateStore::table_names() {
   return names;
 }
 
-Result<std::string> PrivateStore::secret(std::string_view name) {
+Result<std::string> PrivateStore::secret(std::string_view name, Missing missing) {
   auto known = store_.get(kSecrets, name);
   if (!known.ok()) return known.status();
   if (*known) return std::move(**known);
+  if (missing == Missing::kRefuse) {
+    return corrupt("the secret " + std::string(name) + " of this ledger is gone");
+  }
   std::string fresh = random_.bytes(kSecretBytes);
   KvBatch batch;
   batch.put(kSecrets, std::string(name), fresh);

@@ -29,8 +29,13 @@ class PrivateStore {
 
   PrivateStore(KvStore& store, const Random& random) : store_(store), random_(random) {}
 
-  /// The secret of that name; made of 32 random bytes at the first call.
-  Result<std::string> secret(std::string_view name);
+  /// What to do about a secret that is not there.
+  enum class Missing {
+    kMake,    ///< A new ledger: of 32 random bytes.
+    kRefuse,  ///< A ledger at work: its keys and fingerprints rest on it, so this is damage.
+  };
+  /// The secret of that name. Errors: kCorrupt: missing and refused; kIo.
+  Result<std::string> secret(std::string_view name, Missing missing);
 
   /// Stores a value of an account and tells how events name it.
   Result<domain::PrivateValue> put(const TenantId& tenant, const AccountId& account,

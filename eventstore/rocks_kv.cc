@@ -64,10 +64,7 @@ rocksdb::DBOptions db_options(const RocksKv::Options& options) {
   db.recycle_log_file_num = 0;
   db.max_total_wal_size = kDurableWalBytesMax;
   db.avoid_flush_during_shutdown = false;
-  if (options.mode == RocksKv::Mode::kReadOnly) db.info_log = silent_logger();
-  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.keep_log_file_num = 4;
-  db.max_log_file_size = std::size_t{4} << 20;
+  db.info_log = silent_logger();
   db.stats_dump_period_sec = 0;
   return db;
 }
@@ -272,15 +269,16 @@ class RocksKv::Core {
     // Drop and create rather than DeleteRange, which has had bugs beyond 7.8. A snapshot keeps the
     // old rows by its own handle; a crash between the two leaves a table that open() creates.
     const std::unique_lock lock(mutex_);
-    if (!failed_.ok()) return failed_;
-    failed_ = from_rocks(db_->DropColumnFamily(handles_[table].get()), path_ + ": drop table");
-    if (!failed_.ok()) return failed_;
+    const Status before = failure();
+    if (!before.ok()) return before;
+    Status status = settled(db_->DropColumnFamily(handles_[table].get()), ": drop table");
+    if (!status.ok()) return status;
     rocksdb::ColumnFamilyHandle* handle = nullptr;
-    failed_ = from_rocks(db_->CreateColumnFamily(table_options(tables_[table].use, cache_),
-                                                 tables_[table].name, &handle),
-                         path_ + ": create table");
-    if (failed_.ok()) handles_[table] = owned(handle);
-    return failed_;
+    status = settled(db_->CreateColumnFamily(table_options(tables_[table].use, cache_),
+                                             tables_[table].name, &handle),
+                     ": create table");
+    if (status.ok()) handles_[table] = owned(handle);
+    return status;
   }
 
   /// Erased rows live on in memtables, sorted files and the write-ahead log: flush every table, so
@@ -301,6 +299,11 @@ class RocksKv::Core {
     return settled(db_->CompactRange(options, handles_[table].get(), nullptr, nullptr), ": purge");
   }
 
+  Status failure() const {
+    const std::lock_guard lock(failure_mutex_);
+    return failed_;
+  }
+
   Status verify_checksums() const {
     return from_rocks(db_->VerifyChecksum(rocksdb::ReadOptions()), path_ + ": checksums");
   }
@@ -319,11 +322,6 @@ class RocksKv::Core {
     if (status.ok()) return {};
     const std::lock_guard lock(failure_mutex_);
     failed_ = from_rocks(status, path_ + what);
-    return failed_;
-  }
-
-  Status failure() {
-    const std::lock_guard lock(failure_mutex_);
     return failed_;
   }
 
@@ -381,10 +379,10 @@ class RocksKv::Core {
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
   mutable std::shared_mutex mutex_;  ///< Held exclusively only while a table is replaced.
-  std::mutex failure_mutex_;
   std::vector<Handle> handles_;
   std::vector<Handle> others_;
-  Status failed_;
+  mutable std::mutex failure_mutex_;
+  Status failed_;  ///< Guarded by failure_mutex_.
 };
 
 Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path,
@@ -413,6 +411,7 @@ std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); 
 Status RocksKv::flush() { return core_->flush(); }
 Status RocksKv::clear(Table table) { return core_->clear(table); }
 Status RocksKv::purge(Table table) { return core_->purge(table); }
+Status RocksKv::failure() const { return core_->failure(); }
 Status RocksKv::verify_checksums() const { return core_->verify_checksums(); }
 
 }  // namespace daybook::eventstore

@@ -46,6 +46,9 @@ class RocksKv final : public KvStore {
   Status clear(Table table) override;
   Status purge(Table table) override;
 
+  /// Why nothing can be written any more; OK until a write or flush has failed.
+  Status failure() const;
+
   /// Reads every block of every file and compares its checksum. Errors: kCorrupt naming the file;
   /// kIo, also when a writer in another process has deleted a file meanwhile.
   Status verify_checksums() const;

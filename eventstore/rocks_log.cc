@@ -123,7 +123,7 @@ class RocksLog::Core {
 
   Status failure() const {
     const std::lock_guard lock(mutex_);
-    return failure_;
+    return failure_.ok() ? db_->background_failure() : failure_;
   }
 
   AppendOutcome append(const Entry& entry) {

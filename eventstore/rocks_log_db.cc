@@ -74,10 +74,7 @@ rocksdb::DBOptions db_options(RocksLogDb::Mode mode, rocksdb::Env* env,
   db.max_bgerror_resume_count = 0;
   db.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
   db.listeners.push_back(listener);
-  if (mode == RocksLogDb::Mode::kReadOnly) db.info_log = silent_logger();
-  db.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  db.keep_log_file_num = 4;
-  db.max_log_file_size = std::size_t{4} << 20;
+  db.info_log = silent_logger();
   db.stats_dump_period_sec = 0;
   return db;
 }

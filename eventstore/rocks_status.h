@@ -16,7 +16,8 @@ namespace daybook::eventstore {
 /// another opener kConflict, a missing path kNotFound, a bad argument kInvalid, the rest kIo.
 Status from_rocks(const rocksdb::Status& status, const std::string& what);
 
-/// Writes nothing. Without it RocksDB rotates the LOG file of a directory that it only reads.
+/// Writes nothing. RocksDB's own would rotate the LOG file of a directory that it only reads, and
+/// where it checks itself (Debian) it aborts the process at the second line after a disk was full.
 std::shared_ptr<rocksdb::Logger> silent_logger();
 
 }  // namespace daybook::eventstore

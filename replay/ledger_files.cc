@@ -88,7 +88,10 @@ Result<std::unique_ptr<RocksKv>> open_projections(const std::string& dir,
                                                   const RocksKv::Options& options) {
   CHECK(options.mode == RocksKv::Mode::kReadWrite && !options.durable);
   if (Status status = settle_rebuild(dir); !status.ok()) return status;
-  return RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
+  auto opened = RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
+  if (opened.ok() || opened.status().code() != StatusCode::kCorrupt) return opened;
+  return corrupt(opened.status().message() +
+                 "; the log is whole, and daybook rebuild makes the read models anew from it");
 }
 
 Result<std::unique_ptr<RocksKv>> open_projections_for_reading(const std::string& dir) {
@@ -124,6 +127,26 @@ std::vector<std::unique_ptr<projections::Projection>> all_projections(
   CHECK(all.size() == projections::kTableCount);
   for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i]->table() == i);
   return all;
+}
+
+Status check_new_place(const std::string& dir) {
+  const LedgerFiles files(dir);
+  for (const std::string& part : {files.projections, files.private_store, files.admin_key}) {
+    if (path_exists(part)) {
+      return corrupt(files.log + ": the log of an existing ledger is gone; " + part + " is there");
+    }
+  }
+  std::error_code error;
+  std::filesystem::directory_iterator item(dir, error);
+  for (const std::filesystem::directory_iterator end; !error && item != end;
+       item.increment(error)) {
+    const std::string name = item->path().filename().string();
+    if (name.starts_with('.') || name.starts_with("log.watermark")) continue;
+    if (name == "lost+found" || name == "demo") continue;  // Or claimed by `daybook demo`.
+    return conflict(dir + ": holds " + name + ", so it is neither a ledger nor a place for one; " +
+                    "give a directory that is empty or not there");
+  }
+  return error ? errno_status("look into", dir, error.value()) : Status();
 }
 
 Status settle_rebuild(const std::string& dir) {

@@ -46,6 +46,11 @@ Result<std::unique_ptr<eventstore::RocksKv>> open_private(const std::string& dir
 std::vector<std::unique_ptr<projections::Projection>> all_projections(
     const eventstore::KvStore& store);
 
+/// Whether a ledger may be begun in `dir`, which exists and holds no log: it must be empty but for
+/// hidden files, `lost+found`, the demo's mark and what an interrupted beginning leaves.
+/// Errors: kCorrupt: there are parts of a ledger; kConflict: of something else; kIo.
+Status check_new_place(const std::string& dir);
+
 /// Brings `proj/` into a state that may be opened after a rebuild was interrupted: see rebuild.h.
 /// REQUIRES: the log is open for writing. Repeating it changes nothing.
 Status settle_rebuild(const std::string& dir);

@@ -1,6 +1,9 @@
 #include "replay/verify.h"
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "domain/base/check.h"
@@ -27,6 +30,7 @@ using projections::kTableCount;
 constexpr int kAttemptsMax = 3;
 constexpr std::uint64_t kBatchEvents = 32'768;
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
+constexpr std::size_t kMissingMax = 100'000;  ///< Accounts remembered; one is enough for a finding.
 constexpr eventstore::Table kAuditStreams = kTableCount;
 constexpr eventstore::Table kAuditRefundables = kTableCount + 1;
 
@@ -189,6 +193,10 @@ class Attempt {
     }
     if (progress_) progress_(audit.totals().events, report_.head.next_position);
     conclude(audit.totals());
+    if (report_.ok() && !missing_values_.empty()) {
+      differ("private", missing_values_.begin()->second, "a value, for nothing was erased there",
+             "none");
+    }
     return fold.finish_batch();
   }
 
@@ -211,22 +219,33 @@ class Attempt {
     return settled(fold.take(*decoded), "fold", where, "an entry that every projection takes");
   }
 
-  /// A value that is gone was erased, or its command never came; one that is there must fit.
+  /// A value that is there must fit its commitment; one that is gone must have been erased, which
+  /// only the rest of the log can tell.
   Status check_private(const domain::RecordedEvent& event) {
-    const auto* tag = std::get_if<domain::TagSet>(&event.event);
-    if (tag == nullptr || !tag->extra || private_ == nullptr) return {};
-    const eventstore::SystemRandom random;
-    const eventstore::PrivateStore store(*private_, random);
-    const AccountId account(event.stream.id);
-    auto value = store.get(event.stream.tenant, account, *tag->extra);
-    if (value.ok()) {
-      if (*value) ++report_.private_values;
-      return {};
+    if (std::holds_alternative<domain::PrivateDataErased>(event.event)) {
+      erased_.insert(event.stream);
+      missing_values_.erase(event.stream);
     }
-    return settled(value.status(), "private",
-                   "tag " + tag->tag + " of account " + event.stream.tenant.value() + "/" +
-                       account.value() + ", version " + std::to_string(event.version),
-                   "a value that fits its commitment");
+    const auto* tag = std::get_if<domain::TagSet>(&event.event);
+    if (tag == nullptr || !tag->extra) return {};
+    const AccountId account(event.stream.id);
+    const std::string where = "tag " + tag->tag + " of account " + event.stream.tenant.value() +
+                              "/" + account.value() + ", version " + std::to_string(event.version);
+    Result<std::optional<std::string>> value = std::optional<std::string>();
+    if (private_ != nullptr) {
+      const eventstore::SystemRandom random;
+      const eventstore::PrivateStore store(*private_, random);
+      value = store.get(event.stream.tenant, account, *tag->extra);
+    }
+    if (!value.ok()) {
+      return settled(value.status(), "private", where, "a value that fits its commitment");
+    }
+    if (*value) {
+      ++report_.private_values;
+    } else if (!erased_.contains(event.stream) && missing_values_.size() < kMissingMax) {
+      missing_values_.emplace(event.stream, where);
+    }
+    return {};
   }
 
   void conclude(const LogAudit::Totals& totals) {
@@ -276,6 +295,8 @@ class Attempt {
   std::unique_ptr<RocksKv> private_;
   std::unique_ptr<ScratchStore> scratch_;
   std::unique_ptr<eventstore::KvReader> found_;
+  std::set<domain::StreamId> erased_;
+  std::map<domain::StreamId, std::string> missing_values_;  ///< The first of each account.
   VerifyReport report_;
 };
 

@@ -76,6 +76,7 @@ class Server:
 
     def __init__(self, data=None, extra=()):
         self.own_directory = data is None
+        self.environment = {}
         self.data = data or tempfile.mkdtemp(prefix="daybook-e2e-")
         self.extra = list(extra)
         self.process = None
@@ -83,12 +84,17 @@ class Server:
         self.output = []
         self.log_path = self.data.rstrip("/") + ".log"
 
+    def preexec(self):
+        """Runs in the process before it becomes the server."""
+
     def start(self, wait_ready=True):
         command = [binary(), "serve", "--data", self.data, "--listen", "127.0.0.1:0", *self.extra]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DAYBOOK_")}
+        environment.update(self.environment)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=environment)
+                                            stdin=subprocess.DEVNULL, env=environment,
+                                            preexec_fn=self.preexec)
         lines = queue.Queue()
 
         def drain(stream):

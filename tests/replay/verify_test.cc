@@ -412,6 +412,38 @@ TEST_F(VerifyTest, a_private_value_that_does_not_fit_its_commitment_is_named) {
   EXPECT_EQ(found().check, "private");
 }
 
+TEST_F(VerifyTest, a_private_value_that_was_not_erased_and_is_gone_is_named) {
+  {
+    const auto kv = open_private(dir(), RocksKv::Mode::kReadWrite);
+    ASSERT_TRUE(kv.ok());
+    ASSERT_TRUE((*kv)->clear(eventstore::PrivateStore::kValues).ok());
+  }
+  EXPECT_EQ(found().check, "private");
+  EXPECT_EQ(found().found, "none");
+  std::filesystem::remove_all(LedgerFiles(dir()).private_store);
+  EXPECT_EQ(found().check, "private");
+}
+
+TEST_F(VerifyTest, values_that_were_erased_are_not_missed) {
+  {
+    LedgerRig rig(dir(), clock_);
+    for (const char* tenant : {"north", "south"}) {
+      for (int i = 0; i < RandomCommands::kAccounts; ++i) {
+        Command erase;
+        erase.tenant = TenantId(tenant);
+        erase.account = AccountId("a" + std::to_string(i));
+        erase.body = domain::AccountCommand(domain::ErasePrivateData{});
+        erase.actor = "key:k1";
+        ASSERT_EQ(rig.run(erase).kind, AnswerKind::kRecorded);
+        ASSERT_TRUE(rig.values().erase(erase.tenant, erase.account).ok());
+      }
+    }
+  }
+  const VerifyReport result = report();
+  EXPECT_TRUE(result.ok()) << to_text(*result.difference);
+  EXPECT_EQ(result.private_values, 0U);
+}
+
 TEST_F(VerifyTest, a_flipped_byte_in_any_file_of_the_log_is_found) {
   // Opened once more, the log has files of both kinds.
   make_ledger(dir(), clock_, 50, 8);

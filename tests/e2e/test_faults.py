@@ -1,0 +1,471 @@
+"""Faults under the real server: disks that fail or fill up, kills at bad moments, damage, limits.
+
+What must hold (docs/reliability.md): after a write or sync that failed the process acknowledges
+nothing more and ends with a status that is not 0; after a restart every acknowledged event is there
+and every request without an answer has had its effect once or not at all.
+"""
+
+import collections
+import csv
+import errno
+import http.client
+import os
+import random
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from decimal import Decimal
+
+from daybook import Client, Server, ServerFailed, binary, money, run_cli
+from faults import CREATE, SYNC, WRITE, FaultyServer, SmallDisk
+from load import LoadCase
+
+SEED = int(os.environ.get("DAYBOOK_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2 ** 32)
+KILLS = int(os.environ.get("DAYBOOK_FAULT_KILLS", "5"))
+DAMAGES = int(os.environ.get("DAYBOOK_FAULT_DAMAGES", "20"))
+ACCOUNTS = 4
+
+
+class FaultCase(LoadCase):
+    seed = SEED
+
+    def make_server(self):
+        return FaultyServer()
+
+    def verified(self, status=0):
+        done = run_cli("verify", "--data", self.server.data, timeout=120)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def ends_under_load(self, accounts, order):
+        """Load until the server, given an order, ends by itself: its status and its last words."""
+        first = len(self.commands)
+        with self.under_load(accounts):
+            time.sleep(0.2)
+            order()
+            status = self.server.wait_exit()
+        self.assertGreater(self.server.hits, 0, "the fault was never met")
+        words = self.server.logs()
+        self.server.calm()
+        self.restart_and_check(self.commands[first:])
+        return status, words
+
+
+class DiskFailsTest(FaultCase):
+    """One failed call on each kind of file ends the process, and nothing acknowledged is lost."""
+
+    def check(self, part, ops, error=errno.EIO):
+        accounts = [self.open_account() for _ in range(ACCOUNTS)]
+        self.client.check = False
+        for after in (0, 1, 2, 7):
+            status, words = self.ends_under_load(
+                accounts, lambda: self.server.order(part, ops, error, after))
+            self.assertEqual(status, 1, words)
+            self.assertIn(os.strerror(error), words)
+        self.check_everything(accounts)
+        self.server.stop()
+        self.verified()
+
+    def test_a_failed_write_of_the_log_ends_the_process(self):
+        self.check("/log/0", WRITE)
+
+    def test_a_failed_sync_of_the_log_ends_the_process(self):
+        self.check("/log/0", SYNC)
+
+    def test_a_full_disk_under_the_log_ends_the_process(self):
+        self.check("/log/0", WRITE, errno.ENOSPC)
+
+    def test_a_failed_write_of_the_watermark_ends_the_process(self):
+        self.check("log.watermark", WRITE)
+
+    def test_a_failed_sync_of_the_watermark_ends_the_process(self):
+        self.check("log.watermark", SYNC)
+
+    def test_a_file_system_gone_read_only_ends_the_process(self):
+        self.check("/log/0", WRITE | CREATE, errno.EROFS)
+
+    def test_a_limit_on_the_size_of_files_ends_the_process(self):
+        accounts = [self.open_account() for _ in range(ACCOUNTS)]
+        self.client.close()
+        self.server.stop()
+        self.server.limits[resource.RLIMIT_FSIZE] = 300_000
+        self.server.start()
+        self.client = self.server.client()
+        self.client.check = False
+        with self.under_load(accounts):
+            status = self.server.wait_exit()
+        self.assertEqual(status, 1, self.server.logs())
+        self.assertIn(os.strerror(errno.EFBIG), self.server.logs())
+        self.server.limits.clear()
+        self.restart_and_check(self.commands)
+        self.check_everything(accounts)
+        self.server.stop()
+        self.verified()
+
+    def test_a_read_model_that_cannot_be_written_ends_the_process(self):
+        account = self.open_account()
+        self.server.order("/proj/0", WRITE | CREATE, sticky=True)
+        client = Client(self.server.port, self.server.admin_key, check=False)
+        sent = 0
+        item = ('{"method":"POST","path":"%s","idempotency_key":"k%d","body":'
+                '{"amount":{"amount":"0.01","currency":"USD"},"enforce":"record"}}\n')
+        path = self.path(account, "/charges")
+        while sent < 600_000 and self.server.process.poll() is None:
+            body = "".join(item % (path, sent + i) for i in range(10_000)).encode()
+            try:
+                response = client.post("/v1/batch", key=None, raw=body,
+                                       headers={"Content-Type": "application/x-ndjson"})
+            except (OSError, http.client.HTTPException):
+                break
+            sent += response.body.count(b'"status":201')
+        self.assertEqual(self.server.wait_exit(), 1, self.server.logs())
+        self.assertIn(os.strerror(errno.EIO), self.server.logs())
+        self.server.calm()
+        self.server.start()
+        self.client = self.server.client()
+        self.assertGreaterEqual(self.version(account) - 1, sent)
+        self.assertEqual(self.balance(account)["balance"],
+                         f"-{(self.version(account) - 1) / 100:.2f}")
+
+    def test_a_private_value_that_cannot_be_stored_ends_the_process(self):
+        account = self.open_account()
+        path = self.path(account, "/tags/contact")
+        self.ok(self.client.put(path, {"value": "1", "extra": "kept"}))
+        for ops in (WRITE, SYNC):
+            self.server.order("/private/0", ops)
+            refused = self.client.put(path, {"value": "2", "extra": "never promised"})
+            self.problem(refused, 503, "storage-degraded")
+            self.client.close()
+            self.assertEqual(self.server.wait_exit(), 1, self.server.logs())
+            self.assertIn(os.strerror(errno.EIO), self.server.logs())
+            self.server.calm()
+            self.server.start()
+            self.client = self.server.client()
+            tags = self.ok(self.client.get(self.path(account, "/tags"))).json["data"]
+            self.assertEqual([tag.get("extra") for tag in tags], ["kept"])
+        self.ok(self.client.put(path, {"value": "2", "extra": "and again"}))
+
+
+class DiskFullTest(FaultCase):
+    """Below the reserve nothing new is taken; a disk that is really full ends the process."""
+
+    MEBIBYTE = 1 << 20
+
+    def make_server(self):
+        self.disk = SmallDisk(64 * self.MEBIBYTE)
+        self.addCleanup(self.disk.remove)
+        if not self.disk.mounted:
+            self.skipTest(f"no file system of its own: {self.disk.why}")
+        server = FaultyServer(os.path.join(self.disk.path, "ledger"))
+        server.log_path = self.disk.path + ".log"
+        self.addCleanup(lambda: os.path.exists(server.log_path) and os.unlink(server.log_path))
+        server.extra = ["--disk-reserve-bytes", str(8 * self.MEBIBYTE)]
+        return server
+
+    def eventually(self, call, status, seconds=10):
+        deadline = time.monotonic() + seconds
+        while True:
+            response = call()
+            if response.status == status or time.monotonic() > deadline:
+                self.assertEqual(response.status, status, repr(response))
+                return response
+            time.sleep(0.05)
+
+    def test_below_the_reserve_commands_get_507_until_there_is_space_again(self):
+        account = self.open_account()
+        key = self.done(self.client.post("/v1/keys", {"name": "k", "roles": ["auditor"]}))
+        auditor = Client(self.server.port, key.result["secret"])
+        self.disk.fill(leave=4 * self.MEBIBYTE)
+        refused = self.eventually(lambda: self.charge(account, "1.00", enforce="record"), 507)
+        self.problem(refused, 507, "storage-full")
+        version = self.version(account)
+        batch = {"commands": [{"method": "POST", "path": self.path(account, "/charges"),
+                               "idempotency_key": "b", "body": {"amount": money("1.00")}}]}
+        self.problem(self.client.post("/v1/batch", batch, key=None), 507, "storage-full")
+        self.problem(self.client.delete(self.path(account, "/credit-limit")), 507, "storage-full")
+        self.assertEqual(self.version(account), version, "507, and something was recorded")
+        self.ok(self.client.delete("/v1/keys/" + key.result["id"]))
+        self.problem(auditor.get("/v1/accounts"), 401, "unauthenticated")
+        self.client.close()
+        auditor.close()
+        self.server.stop()
+        self.disk.fill(leave=4 * self.MEBIBYTE)  # stopping gave some back
+        self.server.start()  # and not one command gets in
+        self.client = self.server.client()
+        self.problem(self.charge(account, "1.00", enforce="record"), 507, "storage-full")
+        self.disk.release()
+        self.eventually(lambda: self.charge(account, "1.00", enforce="record"), 201)
+
+    def test_a_disk_that_is_full_ends_the_process_and_loses_nothing(self):
+        accounts = [self.open_account() for _ in range(ACCOUNTS)]
+        self.client.close()
+        self.server.stop()
+        self.server.extra = ["--disk-reserve-bytes", "0"]
+        for leave in (300_000, 400_000):
+            self.disk.fill(leave)  # before the log reserves room for itself
+            self.server.start()
+            self.client = self.server.client()
+            self.client.check = False
+            first = len(self.commands)
+            with self.under_load(accounts):
+                status = self.server.wait_exit(40)
+            self.assertEqual(status, 1, self.server.logs())
+            self.assertIn("No space left on device", self.server.logs())
+            self.disk.release()
+            self.restart_and_check(self.commands[first:])
+            self.client.close()
+            self.server.stop()
+        self.server.start()
+        self.client = self.server.client()
+        self.check_everything(accounts)
+        self.server.stop()
+        self.verified()
+
+
+class KilledAtWorkTest(FaultCase):
+    """kill -9 at moments that the load of the kill test does not meet."""
+
+    def some_accounts(self, seconds=1.0):
+        accounts = [self.open_account() for _ in range(ACCOUNTS)]
+        self.client.check = False
+        with self.under_load(accounts):
+            time.sleep(seconds)
+        return accounts
+
+    def killed_cli(self, *arguments, longest=0.2):
+        """Runs the binary and kills it; its status, which is its own if it was done before."""
+        process = subprocess.Popen([binary(), *map(str, arguments)], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        time.sleep(self.random.uniform(0, longest))
+        process.kill()
+        return process.wait(timeout=10)
+
+    def scratch(self):
+        path = tempfile.mkdtemp(prefix="daybook-faults-")
+        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
+        return path
+
+    def test_kills_while_it_starts_lose_nothing(self):
+        accounts = self.some_accounts()
+        self.server.kill()
+        for _ in range(KILLS):
+            self.killed_cli("serve", "--data", self.server.data, "--listen", "127.0.0.1:0",
+                            longest=0.4)
+        self.restart_and_check(self.commands)
+        self.check_everything(accounts)
+        self.client.close()
+        self.server.stop()
+        self.verified()
+
+    def test_kills_while_a_ledger_is_begun_leave_one_that_can_be_begun(self):
+        for number in range(KILLS):
+            data = os.path.join(self.scratch(), "ledger")
+            for _ in range(2):
+                self.killed_cli("serve", "--data", data, "--listen", "127.0.0.1:0", longest=0.3)
+            server = Server(data)
+            self.addCleanup(server.kill)
+            client = server.start().client()
+            self.ok(client.get("/v1/accounts"))
+            client.close()
+            server.stop()
+
+    def test_kills_while_the_read_models_are_rebuilt_leave_a_ledger(self):
+        accounts = self.some_accounts()
+        self.client.close()
+        self.server.stop()
+        done = [self.killed_cli("rebuild", "--data", self.server.data, longest=0.4)
+                for _ in range(KILLS)]
+        self.assertIn(-9, done)
+        self.assertEqual(run_cli("rebuild", "--data", self.server.data).returncode, 0)
+        self.verified()
+        self.restart_and_check(self.commands)
+        self.check_everything(accounts)
+
+    def test_a_killed_backup_is_none_and_a_killed_restore_can_be_repeated(self):
+        accounts = self.some_accounts()
+        folder = self.scratch()
+        with self.under_load(accounts, threads=2):
+            for number in range(KILLS):
+                backup = os.path.join(folder, f"killed-{number}")
+                if self.killed_cli("backup", "--data", self.server.data, "-o", backup) == 0:
+                    continue
+                target = os.path.join(folder, "never")
+                done = run_cli("restore", "--data", target, backup)
+                finished = os.path.exists(os.path.join(backup, "backup.json"))
+                self.assertEqual(done.returncode, 0 if finished else 3, done.stderr)
+                shutil.rmtree(target, ignore_errors=True)
+            backup = os.path.join(folder, "whole")
+            done = run_cli("backup", "--data", self.server.data, "-o", backup)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        target = os.path.join(folder, "restored")
+        for _ in range(KILLS):
+            if self.killed_cli("restore", "--data", target, backup, longest=0.3) == 0:
+                shutil.rmtree(target)
+            self.assertFalse(os.path.exists(target), "a restore that was killed left a ledger")
+        done = run_cli("restore", "--data", target, backup)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = run_cli("verify", "--data", target)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(os.path.exists(target + ".restoring"))
+
+    def test_a_killed_import_is_finished_by_the_next(self):
+        folder = self.scratch()
+        rows = 3000
+        path = os.path.join(folder, "focus.csv")
+        columns = ("BilledCost", "BillingAccountId", "BillingCurrency", "ChargeCategory",
+                   "ChargeDescription", "ChargePeriodStart", "ChargePeriodEnd", "ServiceName",
+                   "ResourceId", "Tags")
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            for i in range(rows):
+                writer.writerow(("0.01", f"account-{i % 7}", "USD", "Usage", f"row {i}",
+                                 "2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "compute",
+                                 f"vm-{i}", ""))
+        data = os.path.join(folder, "ledger")
+        killed = [self.killed_cli("import", "focus", path, "--data", data, longest=0.5)
+                  for _ in range(KILLS)]
+        self.assertIn(-9, killed)
+        done = run_cli("import", "focus", path, "--data", data)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(run_cli("verify", "--data", data).returncode, 0)
+        server = Server(data)
+        self.addCleanup(server.kill)
+        self.client = server.start().client()
+        sums = sum(Decimal(self.balance(f"account-{i}")["balance"]) for i in range(7))
+        self.assertEqual(sums, -Decimal(rows) / 100)
+        self.client.close()
+        server.stop()
+
+
+class DamageTest(FaultCase):
+    """Bits that flip and files that go away: noticed, with a message and a status, or harmless."""
+
+    def setUp(self):
+        super().setUp()
+        account = self.open_account(tags={"env": {"value": "prod"}})
+        self.ok(self.client.put(self.path(account, "/tags/who"), {"value": "1", "extra": "E"}))
+        for _ in range(3):
+            self.top_up(account, "5.00")
+        self.account = account
+        self.client.close()
+        self.server.stop()
+        self.server.start()
+        self.client = self.server.client()
+        for _ in range(5):
+            self.done(self.charge(account, "1.00"))
+        self.wanted = self.events(account)
+        self.client.close()
+        self.server.kill()
+        self.whole = self.server.data + ".whole"
+        shutil.copytree(self.server.data, self.whole)
+        self.addCleanup(shutil.rmtree, self.whole, ignore_errors=True)
+        self.files = sorted(os.path.relpath(os.path.join(folder, name), self.whole)
+                            for folder, _, names in os.walk(self.whole) for name in names
+                            if name not in ("LOCK", "admin.key"))
+
+    def judge(self, what, break_it):
+        """Breaks a copy and asks verify and serve. Answers what became of it."""
+        shutil.rmtree(self.server.data)
+        shutil.copytree(self.whole, self.server.data)
+        break_it(self.server.data)
+        verified = run_cli("verify", "--data", self.server.data)
+        try:
+            self.server.start()
+        except ServerFailed:
+            words = self.server.logs()
+            self.assertIn("daybook: ", words, what)
+            self.assertNotIn("Assertion", words, what)
+            return "refused"
+        client = Client(self.server.port, self.key)
+        rows = client.get(self.path(self.account, "/events?limit=1000"))
+        self.assertEqual(rows.status, 200, f"{what}: {rows!r}")
+        self.assertEqual([row["hash"] for row in rows.json["data"]],
+                         [row["hash"] for row in self.wanted], f"{what}: silently lost")
+        balance = client.get(self.path(self.account, "/balance"))
+        self.assertEqual(balance.json["balances"][0]["balance"], "10.00", what)
+        tags = {tag["tag"]: tag for tag in
+                client.get(self.path(self.account, "/tags")).json["data"]}
+        lost = tags["who"].get("extra") != "E"
+        if lost:
+            self.assertEqual(verified.returncode, 5, f"{what}: a private value is silently gone")
+        client.close()
+        self.server.stop()
+        return "served" if verified.returncode == 0 else "noticed"
+
+    def run_cases(self, cases):
+        with open(os.path.join(self.whole, "admin.key"), encoding="ascii") as file:
+            self.key = file.read().strip()
+        outcomes = collections.Counter()
+        for what, break_it in cases:
+            outcomes[what.split(" ", 1)[0] + " " + self.judge(what, break_it)] += 1
+        print("damage:", dict(sorted(outcomes.items())), flush=True)
+        return outcomes
+
+    def test_bits_that_flip_are_noticed_or_harmless(self):
+        cases = []
+        for _ in range(DAMAGES):
+            name = self.random.choice(self.files)
+            size = os.path.getsize(os.path.join(self.whole, name))
+            if size == 0:
+                continue
+            bit = self.random.randrange(size * 8)
+
+            def flip(data, name=name, bit=bit):
+                with open(os.path.join(data, name), "r+b") as file:
+                    file.seek(bit // 8)
+                    byte = file.read(1)[0]
+                    file.seek(bit // 8)
+                    file.write(bytes([byte ^ (1 << bit % 8)]))
+
+            cases.append((f"{name} bit {bit}", flip))
+        self.run_cases(cases)
+
+    def test_files_that_are_cut_off_are_noticed_or_harmless(self):
+        cases = []
+        for _ in range(DAMAGES):
+            name = self.random.choice(self.files)
+            size = os.path.getsize(os.path.join(self.whole, name))
+            length = self.random.randrange(size + 1)
+
+            def cut(data, name=name, length=length):
+                os.truncate(os.path.join(data, name), length)
+
+            cases.append((f"{name} cut to {length}", cut))
+        self.run_cases(cases)
+
+    def test_files_that_are_gone_are_noticed_or_harmless(self):
+        cases = []
+        for name in [*self.files, "log", "proj", "private"]:
+            def remove(data, name=name):
+                path = os.path.join(data, name)
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+
+            cases.append((f"{name} gone", remove))
+        for name in ("log", "private"):
+            def both(data, name=name):
+                shutil.rmtree(os.path.join(data, name))
+                if name == "log":
+                    os.unlink(os.path.join(data, "log.watermark"))
+
+            cases.append((f"{name} and-watermark gone", both))
+        self.run_cases(cases)
+
+    def test_two_files_swapped_are_noticed_or_harmless(self):
+        cases = []
+        for _ in range(DAMAGES // 2):
+            one, other = self.random.sample(self.files, 2)
+
+            def swap(data, one=one, other=other):
+                spare = os.path.join(data, "spare")
+                os.rename(os.path.join(data, one), spare)
+                os.rename(os.path.join(data, other), os.path.join(data, one))
+                os.rename(spare, os.path.join(data, other))
+
+            cases.append((f"{one} with {other}", swap))
+        self.run_cases(cases)
