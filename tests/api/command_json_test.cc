@@ -257,6 +257,7 @@ std::vector<Spec> specs() {
       {Route::kCreateKey, {}, {{"name", "name"}, {"roles", "roles", true}}},
       {Route::kCreateKey, {}, {{"roles", "client_role", true}, {"accounts", "accounts", true}}},
       {Route::kRevokeKey, {{"key", "k-1"}}},
+      {Route::kChangeSettings, {}, {{"name", "name"}}},
   };
 }
 
