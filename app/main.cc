@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -7,6 +9,9 @@
 int main(int argc, char** argv) {
   // A reader that went away is a failed write, not a death.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  // A ledger holds secrets and people's data, and so do backups and exports: for their owner alone.
+  constexpr mode_t kOthersGetNothing = 077;
+  static_cast<void>(::umask(kOthersGetNothing));
   try {
     return daybook::app::run_command_line(argc, argv);
   } catch (const std::exception& error) {

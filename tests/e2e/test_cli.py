@@ -1,6 +1,7 @@
 """The command line: exit codes, replay, verify, FOCUS import, backup and restore, keys."""
 
 import collections
+import contextlib
 import csv
 import glob
 import json
@@ -101,6 +102,16 @@ class CommandLineTest(CliCase):
             text = file.read()
         self.assertRegex(text, r"^[!-~]{16,}\n?$")
         self.ok(self.server.client(text.strip()).get("/v1/keys"))
+
+    def test_what_is_written_is_for_its_owner_alone(self):
+        backup = os.path.join(self.scratch(), "backup")
+        self.fill()
+        self.cli("backup", "--data", self.server.data, "-o", backup)
+        for top in (self.server.data, backup):
+            for folder, _, names in os.walk(top):
+                for path in (folder, *(os.path.join(folder, name) for name in names)):
+                    with contextlib.suppress(FileNotFoundError):  # compacted away meanwhile
+                        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode) & 0o077, 0, path)
 
     def test_the_key_is_printed_once_and_stays_the_same(self):
         server = self.another_server()
@@ -208,7 +219,7 @@ class CommandLineTest(CliCase):
             done = run_cli("serve", "--config", file, *arguments, timeout=30,
                            env={"DAYBOOK_LISTEN": variable} if variable else {})
             self.assertNotEqual(done.returncode, OK)
-            return re.search(r"listen address (\w+)", done.stderr).group(1)
+            return re.search(r'found "(\w+)"', done.stderr).group(1)
 
         self.assertEqual(listens("flag", "variable", "line"), "flag")
         self.assertEqual(listens(None, "variable", "line"), "variable")

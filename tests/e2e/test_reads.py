@@ -218,7 +218,7 @@ class ReadsTest(LedgerCase):
             for n in range(5):
                 self.ok(self.client.put(self.path(accounts[0], f"/tags/t{n}"), {"value": "old"}))
                 self.done(self.client.post("/v1/keys", {"roles": ["auditor"], "name": f"k{n}"}))
-            fresh = zip("acegikmnoq", ("CAD", "CZK", "DKK", "HUF", "ISK", "RON", "NZD", "THB"))
+            fresh = zip("acegikmnoq", ("CAD", "CZK", "DKK", "HUF", "ZAR", "RON", "NZD", "THB"))
             target = list_of(mark, accounts[0])
 
             def change():
