@@ -25,7 +25,7 @@ summary { cursor: pointer; padding: .25rem 0; }
 <body>
 <h1>Daybook HTTP API</h1>
 <p>The whole contract is <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).</p>
-<noscript><p>This page shows the contract with a script; the contract itself is plain JSON.</p></noscript>
+<noscript><p>This page needs a script; the contract itself is plain JSON.</p></noscript>
 <section id="introduction"></section>
 <main id="operations">Loading the contract…</main>
 <h2>Types</h2>
@@ -105,7 +105,9 @@ fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
         const {description, headers, content} = resolve(answer);
         const row = element("li", status + " " + description);
         if (headers) row.append(" Headers: " + Object.keys(headers).join(", ") + ".");
-        for (const [type, media] of Object.entries(content || {})) row.append(" " + type + ": ", shape(media));
+        for (const [type, media] of Object.entries(content || {})) {
+          row.append(" " + type + ": ", shape(media));
+        }
         answers.append(row);
       }
       details.append(answers);

@@ -1,8 +1,8 @@
-#include <sys/stat.h>
-
 #include <csignal>
 #include <exception>
 #include <iostream>
+
+#include <sys/stat.h>
 
 #include "app/cli.h"
 

@@ -191,12 +191,15 @@ class CommandLineTest(CliCase):
         client = server.client()
         self.addCleanup(client.close)
         deadline = time.monotonic() + 10
-        while (full := client.put("/v1/accounts/acme/tags/a", {"value": "b"})).status == 200:
+        while (full := client.put("/v1/accounts/acme/tags/a", {"value": "b"},
+                                  key=uuid.uuid4().hex)).status == 200:
             self.assertLess(time.monotonic(), deadline, "the reserve is not watched")
         self.problem(full, 507, "storage-full")
         self.problem(client.post("/v1/batch", {"commands": []}, key=None), 507, "storage-full")
         self.problem(client.with_key("").put("/v1/accounts/acme/tags/a", {"value": "b"}),
                      401, "unauthenticated")
+        kept = client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}, key="kept")
+        self.problem(kept, 507, "storage-full")
         self.ok(client.get("/v1/accounts/acme/balance"))
         self.ok(client.get("/readyz"))
         server.extra = []
@@ -205,7 +208,9 @@ class CommandLineTest(CliCase):
         client.close()
         client = server.client()
         self.addCleanup(client.close)
-        self.ok(client.put("/v1/accounts/acme/tags/a", {"value": "c"}))
+        answer = self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")},
+                                       key="kept"))
+        self.assertFalse(answer.replayed)
 
     def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(self):
         folder = self.scratch()
