@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/account_view.h"
+#include "api/body_reader.h"
 #include "api/paging.h"
 #include "eventstore/json_text.h"
 #include "projections/accounts.h"
@@ -104,6 +105,11 @@ std::optional<AccountFilter> read_filter(const QueryParams& query,
                                          std::vector<FieldError>& errors) {
   AccountFilter filter;
   filter.tags = query.tags();
+  for (const auto& [name, value] : filter.tags) {
+    auto fault = fault_of(name, kTagRule);
+    if (!fault) fault = fault_of(value, kTagValueRule);
+    if (fault) errors.push_back({"", std::move(fault->detail), "tag[" + name + "]"});
+  }
   if (const auto status = query.find("status")) {
     for (const auto known : {domain::AccountStatus::kOpen, domain::AccountStatus::kFrozen,
                              domain::AccountStatus::kClosed}) {

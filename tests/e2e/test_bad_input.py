@@ -290,8 +290,13 @@ class ParameterTest(LedgerCase):
             with self.subTest(rest):
                 self.problem(self.client.get(self.path(self.account, rest)), 422, "validation",
                              parameter=name)
-        self.problem(self.client.get("/v1/accounts?status=asleep"), 422, "validation",
-                     parameter="status")
+        for query, name in (("status=asleep", "status"), ("tag[a.b]=x", "tag[a.b]"),
+                            ("tag[]=x", "tag[]"), (f"tag[{'t' * 33}]=x", f"tag[{'t' * 33}]"),
+                            (f"tag[env]={'x' * 257}", "tag[env]"),
+                            ("tag[env]=a&tag[env]=b", "tag[env]"), ("tag=x", "tag")):
+            with self.subTest(query):
+                self.problem(self.client.get("/v1/accounts?" + query), 422, "validation",
+                             parameter=name)
 
     def test_a_statement_that_ends_before_it_begins_is_422(self):
         self.problem(self.client.get(self.path(
