@@ -61,7 +61,7 @@ class CommandServiceTest : public ::testing::Test {
         workers_(1, 16),
         service_(
             {ledger_, private_store_, random_, workers_, "fingerprints", "pepper", 0, kPatience}) {}
-  ~CommandServiceTest() override {
+  void TearDown() override {
     log_.go_on();
     ledger_.stop();
     workers_.stop();

@@ -39,7 +39,7 @@ class ReadingTest : public ::testing::Test {
     run(domain::AccountCommand(domain::OpenAccount{usd(), {}, {}}));
     EXPECT_EQ(top_up("1"), 2U);
   }
-  ~ReadingTest() override { ledger_.stop(); }
+  void TearDown() override { ledger_.stop(); }
 
   static domain::Currency usd() { return *domain::Currency::parse("USD"); }
 
