@@ -4,6 +4,7 @@
 
 #include "api/position.h"
 #include "api/problem.h"
+#include "eventstore/decoded_entry.h"
 #include "eventstore/event_codec.h"
 #include "eventstore/log_index.h"
 #include "projections/checkpoint.h"
@@ -38,63 +39,104 @@ Status count_effective(const StreamReader& stream, Instant effective_at,
   return {};
 }
 
+/// The last event recorded at or before the time; positions are in the order of time.
+Result<std::optional<std::uint64_t>> position_as_of(const eventstore::EventLog& log, Instant time) {
+  std::uint64_t low = 0;                          // Everything before it was recorded by then,
+  std::uint64_t high = log.head().next_position;  // and nothing from here on.
+  while (low < high) {
+    auto cursor = log.read(low + (high - low) / 2);
+    if (!cursor.ok()) return cursor.status();
+    auto entry = (*cursor)->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry) return corrupt("the log ends before its head");
+    if ((*entry)->first_recorded_at > time) {
+      high = (*entry)->base_position;
+    } else if ((*entry)->last_recorded_at <= time) {
+      low = (*entry)->end_position();
+    } else {
+      auto decoded = eventstore::decode_events(std::move(**entry));
+      if (!decoded.ok()) return decoded.status();
+      low = decoded->entry.base_position;
+      for (const auto& event : decoded->events) {
+        if (event.recorded_at <= time) ++low;
+      }
+      high = low;
+    }
+  }
+  if (low == 0) return std::optional<std::uint64_t>();
+  return std::optional(low - 1);
+}
+
 }  // namespace
 
 Reading::Reading(const ReadRequest& request, const ReadSources& sources)
     : request_(request), sources_(sources), rows_(sources.store.snapshot()) {}
 
-StreamReader Reading::account_stream() const {
-  return {*rows_, kStreamTables, StreamId::account(request_.principal.tenant, account())};
+StreamReader Reading::stream_of(const AccountId& account) const {
+  return {*rows_, kStreamTables, StreamId::account(request_.principal.tenant, account)};
 }
 
 Result<std::uint64_t> Reading::version_at_point(const StreamReader& stream) const {
-  if (request_.point.as_of) return stream.version_as_of(*request_.point.as_of);
-  if (request_.point.as_of_position) {
-    return stream.version_at_position(*request_.point.as_of_position);
-  }
-  return stream.last_version();
+  const ReadPoint& point = request_.point;
+  if (point.pin) return stream.version_at_position(*point.pin);
+  if (point.as_of) return stream.version_as_of(*point.as_of);
+  if (point.as_of_position) return stream.version_at_position(*point.as_of_position);
+  auto last = stream.last_version();
+  auto end = rows_end();
+  if (!end.ok()) return end.status();
+  if (!last.ok() || end->even) return last;
+  // Tables are written one after the other: what only some have is later than the answer says.
+  auto event = stream.event_at(*last);
+  if (!event.ok()) return event.status();
+  if (*event == nullptr || (*event)->position <= end->position) return last;
+  return stream.version_at_position(end->position);
 }
 
-Result<domain::TenantState> Reading::tenant() const {
-  auto row =
-      rows_->get(projections::kStatesTable,
-                 eventstore::latest_state_key(StreamId::of_tenant(request_.principal.tenant)));
-  if (!row.ok()) return row.status();
-  if (!*row) return domain::TenantState{};
-  return eventstore::decode_tenant_state(**row);
-}
-
-Result<domain::Catalogue> Reading::catalogue_at_point() const {
-  if (!request_.point.is_past()) {
-    auto state = tenant();
-    if (!state.ok()) return state.status();
-    return std::move(state->catalogue);
-  }
-  // A tenant's stream is short, so its past is folded from the beginning.
-  const StreamReader stream(*rows_, kStreamTables, StreamId::of_tenant(request_.principal.tenant));
+Result<domain::TenantState> Reading::tenant_at_point() const {
+  const StreamId id = StreamId::of_tenant(request_.principal.tenant);
+  const StreamReader stream(*rows_, kStreamTables, id);
   auto version = version_at_point(stream);
   if (!version.ok()) return version.status();
-  domain::TenantState state;
-  if (*version > 0) {
-    const Status status =
-        stream.for_each(1, *version, [&](const eventstore::PlacedEventPtr& placed) {
-          domain::evolve(state, placed->event);
-          return Status();
-        });
-    if (!status.ok()) return status;
+  auto row = rows_->get(projections::kStatesTable, eventstore::latest_state_key(id));
+  if (!row.ok()) return row.status();
+  if (*row) {
+    auto latest = eventstore::decode_tenant_state(**row);
+    if (!latest.ok() || latest->version == *version) return latest;
   }
-  return std::move(state.catalogue);
+  domain::TenantState state;
+  if (*version == 0) return state;
+  // A tenant's stream is short, so its past is folded from the beginning.
+  const Status status = stream.for_each(1, *version, [&](const eventstore::PlacedEventPtr& placed) {
+    domain::evolve(state, placed->event);
+    return Status();
+  });
+  if (!status.ok()) return status;
+  return state;
 }
 
-Result<std::uint64_t> Reading::rows_position() const {
-  std::uint64_t next = UINT64_MAX;
+Result<std::optional<std::uint64_t>> Reading::position_at_point() const {
+  using Position = std::optional<std::uint64_t>;
+  const ReadPoint& point = request_.point;
+  if (point.pin) return Position(point.pin);
+  if (point.as_of_position) return Position(point.as_of_position);
+  if (point.as_of) return position_as_of(sources_.log, *point.as_of);
+  auto end = rows_end();
+  if (!end.ok()) return end.status();
+  return Position(end->position);
+}
+
+Result<Reading::RowsEnd> Reading::rows_end() const {
+  std::uint64_t lowest = UINT64_MAX;
+  std::uint64_t highest = 0;
   for (eventstore::Table table = 0; table < projections::kTableCount; ++table) {
     auto row = rows_->get(table, projections::kCheckpointKey);
     if (!row.ok()) return row.status();
     const auto checkpoint = *row ? projections::decode_checkpoint(**row) : std::nullopt;
-    next = std::min(next, checkpoint ? checkpoint->next_position : 0);
+    const std::uint64_t next = checkpoint ? checkpoint->next_position : 0;
+    lowest = std::min(lowest, next);
+    highest = std::max(highest, next);
   }
-  return next == 0 ? 0 : next - 1;
+  return RowsEnd{lowest == 0 ? 0 : lowest - 1, lowest == highest};
 }
 
 std::string Reading::position_text(std::uint64_t position) const {
@@ -108,10 +150,7 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
   if (*last == 0) return not_found();
   auto version = version_at_point(stream);
   if (!version.ok()) return failed(version.status());
-  const auto not_yet = [&] {
-    return problem(404, "not-yet", "the account did not exist at that time", request_.request_id);
-  };
-  if (*version == 0) return not_yet();
+  if (*version == 0) return request_.point.is_past() ? not_yet() : not_found();
 
   AccountView view;
   auto state = stream.state_at(*version);
@@ -125,17 +164,19 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
     // What counts may precede the opening; before both there is nothing to show.
     if (*request_.point.effective_at < view.state.opened_at && !counts_anything) return not_yet();
   }
-  auto catalogue = catalogue_at_point();
-  if (!catalogue.ok()) return failed(catalogue.status());
-  view.catalogue = std::move(*catalogue);
-  if (request_.point.is_past()) {
+  auto tenant = tenant_at_point();
+  if (!tenant.ok()) return failed(tenant.status());
+  view.catalogue = std::move(tenant->catalogue);
+  if (request_.point.pin) {
+    view.position = *request_.point.pin;
+  } else if (request_.point.is_past()) {
     auto event = stream.event_at(*version);
     if (!event.ok()) return failed(event.status());
     view.position = (*event)->position;
   } else {
-    auto position = rows_position();
-    if (!position.ok()) return failed(position.status());
-    view.position = *position;
+    auto end = rows_end();
+    if (!end.ok()) return failed(end.status());
+    view.position = end->position;
   }
   view.position_text = position_text(view.position);
   return view;
@@ -143,6 +184,10 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
 
 HttpResponse Reading::not_found() const {
   return problem(404, "not-found", "there is no such object", request_.request_id);
+}
+
+HttpResponse Reading::not_yet() const {
+  return problem(404, "not-yet", "there was no such object at that time", request_.request_id);
 }
 
 HttpResponse Reading::failed(const Status& status) const {

@@ -92,6 +92,8 @@ class CommandReader {
         return create_key();
       case WriteRoute::kRevokeKey:
         return on_tenant(domain::RevokeApiKey{path_text("key", kKeyIdRule)});
+      case WriteRoute::kChangeSettings:
+        return on_tenant(domain::ChangeSettings{body_.optional_text("name", kNameRule)});
     }
     CHECK(false && "a route without a reader");
     return {};
@@ -379,6 +381,7 @@ bool is_body_optional(WriteRoute route) {
     case WriteRoute::kSetServiceTag:
     case WriteRoute::kCreateTenant:
     case WriteRoute::kCreateKey:
+    case WriteRoute::kChangeSettings:
       return false;
   }
   CHECK(false && "a route without a reader");

@@ -48,8 +48,9 @@ enum class WriteRoute : std::uint8_t {
   kCreateTenant,      ///< POST   /v1/tenants
   kCreateKey,         ///< POST   /v1/keys
   kRevokeKey,         ///< DELETE /v1/keys/{key}
+  kChangeSettings,    ///< PUT    /v1/settings
 };
-inline constexpr std::size_t kWriteRoutes = 27;
+inline constexpr std::size_t kWriteRoutes = 28;
 
 /// Names and values, percent-decoded, in the order of the request.
 using Parameters = std::vector<std::pair<std::string, std::string>>;

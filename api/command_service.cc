@@ -74,6 +74,8 @@ WriteRoute write_route(Operation operation, bool of_service) {
       return WriteRoute::kCreateKey;
     case Operation::kRevokeKey:
       return WriteRoute::kRevokeKey;
+    case Operation::kChangeSettings:
+      return WriteRoute::kChangeSettings;
     default:
       CHECK(false && "not a command");
   }
@@ -163,6 +165,11 @@ void CommandService::run(WriteRequest request, const JsonValue& body, Respond re
   if (auto failure = keep_private(prepared)) return respond(std::move(*failure));
   mint_keys(prepared);
 
+  if (!command.idempotency_key.empty()) {
+    const std::string scope = command.tenant.value() + "/" + command.account.value();
+    respond = in_flight_.guard(scope, command.idempotency_key, prepared.context.request_id,
+                               std::move(respond));
+  }
   eventstore::Command submitted = std::move(prepared.command);
   // Whose it is: all that finish() asks for.
   prepared.command = {};

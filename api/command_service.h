@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "api/api_key.h"
 #include "api/http_message.h"
+#include "api/in_flight.h"
 #include "api/json_reader.h"
 #include "api/routes.h"
 #include "api/worker_pool.h"
@@ -43,9 +45,12 @@ class CommandService {
     std::string fingerprint_secret;
     std::string key_pepper;
     std::uint32_t generation = 0;
+    /// How long a concurrent duplicate waits for the command it joined.
+    std::chrono::milliseconds duplicate_wait{10'000};
   };
 
-  explicit CommandService(Services services) : services_(std::move(services)) {}
+  explicit CommandService(Services services)
+      : services_(std::move(services)), in_flight_(services_.duplicate_wait) {}
 
   /// `respond` is called exactly once, from any thread.
   void run(WriteRequest request, std::string_view body, Respond respond);
@@ -62,6 +67,7 @@ class CommandService {
   void finish(const Prepared& prepared, const eventstore::Answer& answer, const Respond& respond);
 
   Services services_;
+  InFlight in_flight_;
 };
 
 }  // namespace daybook::api

@@ -25,13 +25,31 @@ summary { cursor: pointer; padding: .25rem 0; }
 <body>
 <h1>Daybook HTTP API</h1>
 <p>The whole contract is <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).</p>
+<noscript><p>This page needs a script; the contract itself is plain JSON.</p></noscript>
+<section id="introduction"></section>
 <main id="operations">Loading the contract…</main>
+<h2>Types</h2>
+<section id="types"></section>
 <script>
 const element = (name, text) => {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;
   return made;
 };
+const nameOf = (schema) => schema && schema.$ref ? schema.$ref.split("/").pop() : undefined;
+// What a body looks like: a link to a named type, or the schema itself.
+const shape = (media) => {
+  const name = nameOf(media.schema);
+  if (!name) return element("pre", JSON.stringify(media.schema, null, 2));
+  const link = element("a", name);
+  link.href = "#type-" + name;
+  return link;
+};
+const open = () => {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) target.open = true;
+};
+addEventListener("hashchange", open);
 fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
   const main = document.getElementById("operations");
   main.textContent = "";
@@ -39,6 +57,18 @@ fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
     if (!node || !node.$ref) return node;
     return resolve(node.$ref.slice(2).split("/").reduce((at, step) => at[step], contract));
   };
+  for (const text of contract.info.description.split("\n\n")) {
+    document.getElementById("introduction").append(element("p", text.replaceAll("**", "")));
+  }
+  for (const [name, schema] of Object.entries(contract.components.schemas)) {
+    const details = element("details");
+    details.id = "type-" + name;
+    const summary = element("summary");
+    summary.append(element("code", name), " " + (schema.description || ""));
+    const text = JSON.stringify(schema, null, 2).replace(/"#\/components\/schemas\//g, '"');
+    details.append(summary, element("pre", text));
+    document.getElementById("types").append(details);
+  }
   for (const [path, item] of Object.entries(contract.paths)) {
     for (const [method, operation] of Object.entries(item)) {
       if (!operation.responses) continue;
@@ -49,6 +79,8 @@ fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
       summary.append(name, element("code", path), " " + (operation.summary || ""));
       details.append(summary);
       if (operation.description) details.append(element("p", operation.description));
+      const roles = operation["x-daybook-roles"];
+      details.append(element("p", roles ? "Roles: " + roles.join(", ") : "No credential needed."));
       const parameters = [...(item.parameters || []), ...(operation.parameters || [])].map(resolve);
       if (parameters.length) {
         const list = element("ul");
@@ -63,18 +95,26 @@ fetch("/openapi.json").then((answer) => answer.json()).then((contract) => {
       const body = resolve(operation.requestBody);
       if (body) {
         for (const [type, media] of Object.entries(body.content)) {
-          details.append(element("p", "Body, " + type));
-          details.append(element("pre", JSON.stringify(resolve(media.schema), null, 2)));
+          const row = element("p", "Body, " + type + ": ");
+          row.append(shape(media));
+          details.append(row);
         }
       }
       const answers = element("ul");
       for (const [status, answer] of Object.entries(operation.responses)) {
-        answers.append(element("li", status + " " + (resolve(answer).description || "")));
+        const {description, headers, content} = resolve(answer);
+        const row = element("li", status + " " + description);
+        if (headers) row.append(" Headers: " + Object.keys(headers).join(", ") + ".");
+        for (const [type, media] of Object.entries(content || {})) {
+          row.append(" " + type + ": ", shape(media));
+        }
+        answers.append(row);
       }
       details.append(answers);
       main.append(details);
     }
   }
+  open();
 });
 </script>
 </body>

@@ -8,6 +8,7 @@
 
 #include "api/account_view.h"
 #include "api/answers.h"
+#include "api/paging.h"
 #include "api/position.h"
 #include "api/problem.h"
 #include "eventstore/decoded_entry.h"
@@ -234,40 +235,33 @@ class EventBody final : public BodyStream {
   std::unique_ptr<Signal::Subscription> subscription_;
 };
 
-HttpResponse bad_position(const ReadRequest& request, std::string_view slug,
-                          std::string_view detail) {
-  return problem(400, slug, detail, request.request_id);
-}
-
-/// The place after which a client wants to go on: a position, or a cursor of this list.
+/// Where a client wants to go on: after a position, or at the cursor that `request` then follows.
 struct After {
   std::optional<std::uint64_t> position;
-  std::vector<std::string> cursor;
+  ReadRequest request;
 };
 
-std::variant<After, HttpResponse> read_after(const ReadRequest& request, const std::string& scope,
+std::variant<After, HttpResponse> read_after(const ReadRequest& request,
                                              const std::optional<std::string>& last_event_id,
                                              const ReadSources& sources) {
   std::optional<std::string> text = last_event_id;
   if (!text) text = request.query.find("after");
   if (!text) text = request.query.find("cursor");
-  if (!text) return After{};
-  if (const auto position = parse_position(*text)) {
-    if (position->generation != request.generation) {
-      return problem(410, "gone", "the position is of another generation of the ledger",
-                     request.request_id);
-    }
-    if (position->partition != 0) {
-      return bad_position(request, "malformed-position", "there is no such partition");
-    }
-    return After{position->position, {}};
+  if (!text) return After{std::nullopt, request};
+  const auto position = parse_position(*text);
+  if (!position) {
+    auto pinned = follow_cursor(request, sources.cursors, *text);
+    if (auto* refusal = std::get_if<HttpResponse>(&pinned)) return std::move(*refusal);
+    return After{std::nullopt, std::move(std::get<ReadRequest>(pinned))};
   }
-  auto parts = sources.cursors.decode(scope, *text);
-  if (!parts || parts->size() != 2) {
-    return bad_position(request, "malformed-cursor",
-                        "neither a position nor a cursor of this list");
+  if (position->generation != request.generation) {
+    return problem(410, "gone", "the position is of another generation of the ledger",
+                   request.request_id);
   }
-  return After{std::nullopt, std::move(*parts)};
+  if (position->partition != 0) {
+    return problem(400, "malformed-position", "there is no such partition", request.request_id);
+  }
+  return After{position->position, request};
 }
 
 HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat format,
@@ -288,19 +282,8 @@ HttpResponse page_response(const std::vector<std::shared_ptr<const PlacedEvent>>
                            const std::string& position) {
   std::vector<std::string> rows;
   for (const auto& placed : events) rows.push_back(event_row_json(*placed, request.generation));
-  eventstore::JsonObject page;
-  page.raw("data", eventstore::json_array(rows))
-      .boolean("has_more", next.has_value())
-      .string("position", position);
-  if (next) {
-    page.string("next", *next);
-  } else {
-    page.null("next");
-  }
-  HttpResponse response;
-  response.headers.emplace_back("Content-Type", "application/json");
-  response.headers.emplace_back("Daybook-Position", position);
-  response.body = page.text();
+  HttpResponse response = json_response(page_json(rows, next, position));
+  speak_for(response, position);
   return response;
 }
 
@@ -310,32 +293,23 @@ std::optional<std::size_t> given_limit(const ReadRequest& request,
   return request.query.find("limit") ? std::optional(limit) : std::nullopt;
 }
 
-std::uint64_t number(const std::string& text) { return std::stoull(text); }
-
-HttpResponse account_events(const ReadRequest& request, EventFormat format,
-                            const std::optional<std::string>& last_event_id,
+HttpResponse account_events(const ReadRequest& request, EventFormat format, const After& after,
                             const StreamServices& services, std::optional<std::size_t> limit) {
   const Reading reading(request, services.sources);
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
   const auto& account = std::get<AccountView>(view);
   const StreamId stream = StreamId::account(request.principal.tenant, reading.account());
-  const std::string scope = "account-events/" + request.principal.tenant.value() + "/" +
-                            reading.account().value() + "/" + std::to_string(request.generation);
-  auto after = read_after(request, scope, last_event_id, services.sources);
-  if (auto* refusal = std::get_if<HttpResponse>(&after)) return std::move(*refusal);
-  const auto& place = std::get<After>(after);
 
   std::uint64_t next = 1;
   std::uint64_t upto = account.state.version;
-  std::string position = account.position_text;
-  if (place.position) {
-    auto seen = reading.account_stream().version_at_position(*place.position);
+  const std::string& position = account.position_text;
+  if (after.position) {
+    auto seen = reading.account_stream().version_at_position(*after.position);
     if (!seen.ok()) return reading.failed(seen.status());
     next = *seen + 1;
-  } else if (!place.cursor.empty()) {
-    next = number(place.cursor[0]);
-    upto = number(place.cursor[1]);
+  } else if (!request.place.empty()) {
+    next = std::stoull(request.place[0]);
   }
   if (format != EventFormat::kPage) {
     const bool endless = format == EventFormat::kServerSent;
@@ -350,31 +324,27 @@ HttpResponse account_events(const ReadRequest& request, EventFormat format,
   if (!chunk.ok()) return reading.failed(chunk.status());
   std::optional<std::string> more;
   if (!chunk->at_end) {
-    more = services.sources.cursors.encode(
-        scope, {std::to_string(source.next_version()), std::to_string(upto)});
+    more = next_cursor(request, services.sources.cursors, account.position,
+                       {std::to_string(source.next_version())});
   }
   return page_response(chunk->events, more, request, position);
 }
 
-HttpResponse log_events(const ReadRequest& request, EventFormat format,
-                        const std::optional<std::string>& last_event_id,
+HttpResponse log_events(const ReadRequest& request, EventFormat format, const After& after,
                         const StreamServices& services, std::optional<std::size_t> limit) {
   const Reading reading(request, services.sources);
-  const std::string scope =
-      "log-events/" + request.principal.tenant.value() + "/" + std::to_string(request.generation);
-  auto after = read_after(request, scope, last_event_id, services.sources);
-  if (auto* refusal = std::get_if<HttpResponse>(&after)) return std::move(*refusal);
-  const auto& place = std::get<After>(after);
-  auto shown = reading.rows_position();
+  auto shown = reading.position_at_point();
   if (!shown.ok()) return reading.failed(shown.status());
+  const auto state = reading.tenant_at_point();
+  if (!state.ok()) return reading.failed(state.status());
+  if (!*shown || state->version == 0) return reading.not_yet();
 
   std::uint64_t next = 0;
-  std::uint64_t end = *shown + 1;
-  if (place.position) {
-    next = *place.position + 1;
-  } else if (!place.cursor.empty()) {
-    next = number(place.cursor[0]);
-    end = std::max(end, number(place.cursor[1]));
+  const std::uint64_t end = **shown + 1;
+  if (after.position) {
+    next = *after.position + 1;
+  } else if (!request.place.empty()) {
+    next = std::stoull(request.place[0]);
   }
   const std::string position = reading.position_text(end - 1);
   const TenantId& tenant = request.principal.tenant;
@@ -398,8 +368,8 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format,
   }
   std::optional<std::string> more;
   if (source.next_position() < end) {
-    more = services.sources.cursors.encode(
-        scope, {std::to_string(source.next_position()), std::to_string(end)});
+    more = next_cursor(request, services.sources.cursors, end - 1,
+                       {std::to_string(source.next_position())});
   }
   return page_response(chunk->events, more, request, position);
 }
@@ -422,14 +392,17 @@ HttpResponse event_response(const ReadRequest& request, EventFormat format,
                             const StreamServices& services) {
   std::vector<FieldError> errors;
   const auto limit = given_limit(request, errors);
-  if (!errors.empty()) {
-    ProblemExtras extras;
-    extras.errors = std::move(errors);
-    return problem(422, "validation", "the query is not valid", request.request_id, extras);
+  if (format == EventFormat::kServerSent && request.point.is_past()) {
+    const std::string name = request.point.as_of ? "as_of" : "as_of_position";
+    errors.push_back({"", "a stream of events goes on: it does not end in the past", name});
   }
+  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  auto after = read_after(request, last_event_id, services.sources);
+  if (auto* refusal = std::get_if<HttpResponse>(&after)) return std::move(*refusal);
+  const auto& place = std::get<After>(after);
   return request.operation == Operation::kListEvents
-             ? log_events(request, format, last_event_id, services, limit)
-             : account_events(request, format, last_event_id, services, limit);
+             ? log_events(place.request, format, place, services, limit)
+             : account_events(place.request, format, place, services, limit);
 }
 
 }  // namespace daybook::api

@@ -44,8 +44,8 @@ struct HeaderScan {
   std::optional<Refusal> refusal;
 };
 
-/// Methods the gate lets pass, as an Allow header writes them.
-inline constexpr std::string_view kKnownMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+/// Methods that some path has, as the Allow header of an unknown method writes them.
+inline constexpr std::string_view kKnownMethods = "GET, HEAD, POST, PUT, DELETE";
 
 /// Looks for the end of a header in `bytes`, of which the first `from` were seen before. Finds the
 /// faults that would hide it: bare CR or LF, control bytes, too much. It goes by position, so the

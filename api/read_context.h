@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "api/api_key.h"
 #include "api/cursor.h"
@@ -32,8 +33,10 @@ struct ReadPoint {
   std::optional<Instant> as_of;                 ///< Recorded by then.
   std::optional<std::uint64_t> as_of_position;  ///< Recorded up to this event.
   std::optional<Instant> effective_at;          ///< Counting by then.
+  /// What the first page of a list spoke for, from its cursor; goes before the others.
+  std::optional<std::uint64_t> pin;
 
-  bool is_past() const { return as_of || as_of_position; }
+  bool is_past() const { return as_of || as_of_position || pin; }
 };
 
 /// One query, parsed, authorised, and after its wait for the projections.
@@ -42,6 +45,7 @@ struct ReadRequest {
   PathParams params;
   QueryParams query;
   ReadPoint point;
+  std::vector<std::string> place;  ///< Where a list goes on; empty: at its beginning.
   Principal principal;
   std::string request_id;
   std::uint32_t generation = 0;

@@ -46,6 +46,7 @@ constexpr std::array kRoutes{
     command("POST", "/v1/tenants", kCreateTenant, kFirstTenant),
     command("POST", "/v1/keys", kCreateKey, kAdmin),
     command("DELETE", "/v1/keys/{key}", kRevokeKey, kAdmin),
+    command("PUT", "/v1/settings", kChangeSettings, kAdmin),
     RouteInfo{"POST", "/v1/batch", kBatch, kCommand, kNone, kBatchBodyMax},
 
     query("/v1/accounts", kListAccounts, kReadAccount),
@@ -61,6 +62,7 @@ constexpr std::array kRoutes{
     query("/v1/catalogue/currencies", kListCurrencies, kRead),
     query("/v1/catalogue/currencies/{code}", kGetCurrency, kRead),
     query("/v1/keys", kListKeys, kAdmin),
+    query("/v1/settings", kGetSettings, kRead),
 
     query("/healthz", kHealth, kPublic),
     query("/readyz", kReadiness, kPublic),
@@ -111,7 +113,7 @@ std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_
     if (!matches(route.pattern, path)) continue;
     if (route.method == method) return RouteMatch{&route, params_of(route.pattern, path)};
     if (!allow.empty()) allow += ", ";
-    allow += route.method;
+    allow += route.method == "GET" ? "GET, HEAD" : route.method;
   }
   if (allow.empty()) return PathNotFound{};
   return MethodNotAllowed{allow};

@@ -40,6 +40,7 @@ enum class Operation : std::uint8_t {
   kCreateTenant,
   kCreateKey,
   kRevokeKey,
+  kChangeSettings,
   kBatch,
   // Queries.
   kListAccounts,
@@ -54,6 +55,7 @@ enum class Operation : std::uint8_t {
   kListCurrencies,
   kGetCurrency,
   kListKeys,
+  kGetSettings,
   // About the process.
   kHealth,
   kReadiness,
@@ -102,7 +104,7 @@ struct MethodNotAllowed {
 };
 struct PathNotFound {};
 
-/// `path` is percent-decoded. HEAD is not served.
+/// `path` is percent-decoded. HEAD is routed as GET by the caller; `allow` names it with GET.
 std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_view method,
                                                                     std::string_view path);
 

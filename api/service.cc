@@ -74,7 +74,8 @@ std::optional<std::string> owned(std::optional<std::string_view> text) {
 }  // namespace
 
 std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& head) const {
-  auto route = find_route(head.method, head.path);
+  // RFC 9110 section 9.3.2: as GET; the edge leaves the body out.
+  auto route = find_route(head.method == "HEAD" ? "GET" : head.method, head.path);
   if (std::holds_alternative<PathNotFound>(route)) return not_found(head.request_id);
   if (const auto* wrong = std::get_if<MethodNotAllowed>(&route)) {
     HttpResponse response =

@@ -87,6 +87,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_keys(app, chosen);
   add_import(app, chosen);
   add_offline_verbs(app, chosen);
+  add_export(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);
   try {

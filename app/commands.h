@@ -20,6 +20,8 @@ void add_serve(CLI::App& app, Command& chosen);
 void add_demo(CLI::App& app, Command& chosen);
 void add_keys(CLI::App& app, Command& chosen);
 void add_import(CLI::App& app, Command& chosen);
+/// Facts out of the log as files; works on a directory, needs no server.
+void add_export(CLI::App& app, Command& chosen);
 void add_bench(CLI::App& app, Command& chosen);
 /// verify, replay, rebuild, inspect, backup and restore: work on a directory, need no server.
 void add_offline_verbs(CLI::App& app, Command& chosen);

@@ -204,9 +204,9 @@ Status Node::Parts::start_core() {
   sources = std::make_unique<api::ReadSources>(
       api::ReadSources{*derived, *log, *private_store, *cursors, clock});
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
-  commands = std::make_unique<api::CommandService>(
-      api::CommandService::Services{*ledger, *private_store, random, *workers, fingerprint_secret,
-                                    key_pepper, log->head().generation});
+  commands = std::make_unique<api::CommandService>(api::CommandService::Services{
+      *ledger, *private_store, random, *workers, fingerprint_secret, key_pepper,
+      log->head().generation, std::chrono::milliseconds(config.duplicate_wait_ms)});
   return create_first_tenant();
 }
 

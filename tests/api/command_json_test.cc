@@ -257,6 +257,7 @@ std::vector<Spec> specs() {
       {Route::kCreateKey, {}, {{"name", "name"}, {"roles", "roles", true}}},
       {Route::kCreateKey, {}, {{"roles", "client_role", true}, {"accounts", "accounts", true}}},
       {Route::kRevokeKey, {{"key", "k-1"}}},
+      {Route::kChangeSettings, {}, {{"name", "name"}}},
   };
 }
 
@@ -388,8 +389,8 @@ TEST(CommandJsonTest, a_body_that_is_no_object_is_the_one_error) {
 
 TEST(CommandJsonTest, no_body_stands_for_an_empty_object_where_nothing_is_required) {
   for (const Spec& spec : specs()) {
-    // An entry of the catalogue is set as a whole: to nothing only by saying so.
-    bool required = spec.route == Route::kSetCurrency;
+    // An entry of the catalogue and the settings are set as a whole: to nothing only by saying so.
+    bool required = spec.route == Route::kSetCurrency || spec.route == Route::kChangeSettings;
     for (const Member& member : spec.members) required |= member.required;
     EXPECT_EQ(is_body_optional(spec.route), !required) << label(spec, "");
     const auto parsed = parse_command_body(spec.route, "");

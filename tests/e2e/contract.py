@@ -22,6 +22,9 @@ CONTRACT_FILE = os.path.join(ROOT, "api", "openapi.json")
 # Minor units that are not 2, of the currencies that the tests use.
 EXPONENTS = {"JPY": 0, "KRW": 0, "KWD": 3, "BHD": 3}
 PROBLEM = "application/problem+json"
+# Headers of HTTP itself, which the contract does not list for each answer.
+PLAIN_HEADERS = {"cache-control", "connection", "content-length", "content-type", "date",
+                 "transfer-encoding"}
 # Statuses that the gate gives before there is a route.
 GATE_STATUSES = {400, 401, 404, 405, 408, 411, 413, 414, 415, 417, 429, 431, 500, 503, 505}
 
@@ -195,6 +198,9 @@ class Contract:
             if self.resolve(header["schema"]).get("type") == "integer" and value.isdigit():
                 value = int(value)
             errors += self.schema_errors(header["schema"], value, f"header {name}")
+        documented = {name.lower() for name in response.get("headers", {})} | PLAIN_HEADERS
+        errors += [f"header {name} of {status} is not documented"
+                   for name in lower if name not in documented]
         if status >= 400:
             return errors + self.problem_errors(status, kind, body)
         if kind not in response["content"]:

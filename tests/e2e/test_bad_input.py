@@ -7,7 +7,7 @@ import os
 import socket
 import time
 
-from contract import CONTRACT_FILE
+from contract import CONTRACT_FILE, load_json
 from daybook import AUTO, CONTRACT, LedgerCase, money, new_id, test_data
 
 COMMAND_LIMIT = 64 * 1024
@@ -290,8 +290,13 @@ class ParameterTest(LedgerCase):
             with self.subTest(rest):
                 self.problem(self.client.get(self.path(self.account, rest)), 422, "validation",
                              parameter=name)
-        self.problem(self.client.get("/v1/accounts?status=asleep"), 422, "validation",
-                     parameter="status")
+        for query, name in (("status=asleep", "status"), ("tag[a.b]=x", "tag[a.b]"),
+                            ("tag[]=x", "tag[]"), (f"tag[{'t' * 33}]=x", f"tag[{'t' * 33}]"),
+                            (f"tag[env]={'x' * 257}", "tag[env]"),
+                            ("tag[env]=a&tag[env]=b", "tag[env]"), ("tag=x", "tag")):
+            with self.subTest(query):
+                self.problem(self.client.get("/v1/accounts?" + query), 422, "validation",
+                             parameter=name)
 
     def test_a_statement_that_ends_before_it_begins_is_422(self):
         self.problem(self.client.get(self.path(
@@ -536,6 +541,86 @@ class GateTest(LedgerCase):
                 allow = {name.strip() for name in response.header("Allow").split(",")}
                 self.assertEqual(allow - {"HEAD", "OPTIONS"}, allowed)
 
+    def test_a_method_that_no_path_has_is_405_with_those_that_some_have(self):
+        for method in ("BREW", "TRACE", "get"):
+            with self.subTest(method):
+                response, closed = self.send(f"{method} /version HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertEqual((response.status, closed), (405, False), repr(response))
+                self.assertEqual(response.header("Allow"), "GET, HEAD, POST, PUT, DELETE")
+        for method in ("OPTIONS", "PATCH"):
+            response, _ = self.send(f"{method} /version HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual((response.status, response.header("Allow")), (405, "GET, HEAD"))
+
+    def test_HEAD_answers_as_GET_without_the_body(self):
+        for target, more in (("/healthz", {}), ("/version", {}), ("/v1/accounts", {}),
+                             (self.path(self.account, "/balance"), {}),
+                             ("/v1/events", {"Accept": "text/event-stream"}),
+                             ("/v1/accounts/" + new_id("absent"), {}),
+                             (self.path(self.account, "/charges"), {})):
+            with self.subTest(target):
+                connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+                self.addCleanup(connection.close)
+                headers = {"Authorization": f"Bearer {self.server.admin_key}", **more}
+                connection.request("HEAD", target, headers=headers)
+                head = connection.getresponse()
+                self.assertEqual(head.read(), b"")
+                connection.request("GET", "/version")  # nothing of a body is left in between
+                self.assertEqual(load_json(connection.getresponse().read())["name"], "daybook")
+                if "Accept" in more:
+                    self.assertEqual(head.getheader("Content-Type"), "text/event-stream")
+                    continue
+                got = self.client.get(target)
+                self.assertEqual(head.status, got.status)
+                for name in ("Content-Type", "ETag", "Daybook-Position", "Allow"):
+                    self.assertEqual(head.getheader(name), got.header(name))
+                if got.status == 200:
+                    self.assertEqual(head.getheader("Content-Length"), str(len(got.body)))
+
+    def test_100_continue_is_said_before_a_body_that_will_be_read_and_only_then(self):
+        head = (f"POST {self.path(self.account, '/top-ups')} HTTP/1.1\r\nHost: a\r\n"
+                f"{self.authorization}Content-Type: application/json\r\nIdempotency-Key: c\r\n"
+                f"Expect: 100-continue\r\nContent-Length: {len(self.BODY)}\r\n\r\n").encode()
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=10) as connection:
+            connection.sendall(head)
+            self.assertEqual(connection.recv(1000), b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(self.BODY)
+            self.assertTrue(connection.recv(1000).startswith(b"HTTP/1.1 201 "))
+        self.assert_balance(self.account, balance="1.00")
+        for wrong, status in ((head.replace(b"/top-ups", b"/nothing"), 404),
+                              (head.replace(b"Bearer d", b"Bearer x"), 401),
+                              (head.replace(b"application/json", b"text/plain"), 415)):
+            response, closed = self.send(wrong)
+            self.assertEqual((response.status, closed), (status, True), repr(response))
+
+    def test_clients_that_are_too_slow_get_408_and_others_do_not_notice(self):
+        began = time.monotonic()
+        slow = [socket.create_connection(("127.0.0.1", self.server.port), timeout=20)
+                for _ in range(20)]
+        for n, connection in enumerate(slow):
+            self.addCleanup(connection.close)
+            connection.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\nX: " if n % 2 else (
+                f"POST {self.path(self.account, '/top-ups')} HTTP/1.1\r\nHost: a\r\n"
+                f"{self.authorization}Content-Type: application/json\r\nIdempotency-Key: s{n}\r\n"
+                "Content-Length: 60000\r\n\r\n{").encode())
+        while time.monotonic() - began < 4:  # a byte now and then does not move the deadline
+            for connection in slow:
+                connection.sendall(b" ")
+            started = time.monotonic()
+            self.top_up(self.account, "1.00")
+            self.assertLess(time.monotonic() - started, 2)
+            time.sleep(0.2)
+        for n, connection in enumerate(slow):
+            answer = connection.recv(1000)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 408 "), (n, answer[:100]))
+            while connection.recv(1000):
+                pass  # to the end: the server closes
+        self.assertLess(time.monotonic() - began, 15)
+
+    def test_a_content_coding_on_a_request_without_a_body_is_415_too(self):
+        response = self.client.get("/version", headers={"Content-Encoding": "gzip"})
+        self.problem(response, 415, "unsupported-media-type")
+        self.assertEqual(response.header("Accept-Encoding"), "identity")
+
     def test_unknown_paths_are_404(self):
         for target in ("/", "/v1", "/v1/", "/v1/nonsense", "/v2/accounts", "/v1/accounts/",
                        self.path(self.account, "/nonsense"), self.path(self.account, "/balance/")):
@@ -609,6 +694,8 @@ class ProcessTest(LedgerCase):
         for target in ("/healthz", "/readyz", "/version", "/openapi.json", "/docs"):
             with self.subTest(target):
                 self.ok(anyone.get(target))
+                self.problem(anyone.get(target, headers={"Accept": "image/png"}),
+                             406, "not-acceptable")
         self.problem(anyone.get("/metrics"), 401, "unauthenticated")
         self.ok(self.client.get("/metrics"))
 

@@ -1,12 +1,14 @@
 """The command line: exit codes, replay, verify, FOCUS import, backup and restore, keys."""
 
 import collections
+import contextlib
 import csv
 import glob
 import json
 import os
 import re
 import shutil
+import socket
 import stat
 import tempfile
 import time
@@ -101,6 +103,16 @@ class CommandLineTest(CliCase):
         self.assertRegex(text, r"^[!-~]{16,}\n?$")
         self.ok(self.server.client(text.strip()).get("/v1/keys"))
 
+    def test_what_is_written_is_for_its_owner_alone(self):
+        backup = os.path.join(self.scratch(), "backup")
+        self.fill()
+        self.cli("backup", "--data", self.server.data, "-o", backup)
+        for top in (self.server.data, backup):
+            for folder, _, names in os.walk(top):
+                for path in (folder, *(os.path.join(folder, name) for name in names)):
+                    with contextlib.suppress(FileNotFoundError):  # compacted away meanwhile
+                        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode) & 0o077, 0, path)
+
     def test_the_key_is_printed_once_and_stays_the_same(self):
         server = self.another_server()
         key = server.admin_key
@@ -140,6 +152,83 @@ class CommandLineTest(CliCase):
         self.assertEqual(self.ok(client.get("/v1/events?limit=1000")).json["data"], log)
         self.assertEqual(client.get("/v1/accounts/acme/balance").json["balances"][0]["balance"],
                          "7.00")
+
+    def test_SIGTERM_ends_a_server_with_streams_and_slow_requests_in_time(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        key = f"Authorization: Bearer {server.admin_key}\r\n"
+        opened = []
+        for request in (
+                f"GET /v1/events HTTP/1.1\r\nHost: a\r\n{key}Accept: text/event-stream\r\n\r\n",
+                "GET /v1/accounts/acme/events HTTP/1.1\r\nHost: a\r\n"
+                f"{key}Accept: text/event-stream\r\n\r\n",
+                f"POST /v1/batch HTTP/1.1\r\nHost: a\r\n{key}"
+                "Content-Type: application/json\r\nContent-Length: 999999\r\n\r\n{",
+                "GET /v1/accounts/acme/balance?min_position=0:999999 HTTP/1.1\r\nHost: a\r\n"
+                f"{key}\r\n", "GET /version HTTP/1.1\r\nHo", ""):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+            self.addCleanup(connection.close)
+            connection.sendall(request.encode())
+            opened.append(connection)
+        self.assertIn(b"AccountOpened", opened[0].recv(100000) + opened[0].recv(100000))
+        began = time.monotonic()
+        server.stop()  # fails the test beyond 10 s or with another status than 0
+        self.assertLess(time.monotonic() - began, 10)
+        rest = b""
+        while piece := opened[0].recv(100000):
+            rest += piece
+        self.assertTrue(rest.endswith(b"0\r\n\r\n"), "the stream was cut, not ended")
+
+    def test_below_the_disk_reserve_commands_are_507_and_reads_go_on(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        server.extra = ["--disk-reserve-bytes", str(2 ** 60), "--settle-interval-ms", "10"]
+        server.start()
+        client = server.client()
+        self.addCleanup(client.close)
+        deadline = time.monotonic() + 10
+        while (full := client.put("/v1/accounts/acme/tags/a", {"value": "b"},
+                                  key=uuid.uuid4().hex)).status == 200:
+            self.assertLess(time.monotonic(), deadline, "the reserve is not watched")
+        self.problem(full, 507, "storage-full")
+        self.problem(client.post("/v1/batch", {"commands": []}, key=None), 507, "storage-full")
+        self.problem(client.with_key("").put("/v1/accounts/acme/tags/a", {"value": "b"}),
+                     401, "unauthenticated")
+        kept = client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}, key="kept")
+        self.problem(kept, 507, "storage-full")
+        self.ok(client.get("/v1/accounts/acme/balance"))
+        self.ok(client.get("/readyz"))
+        server.extra = []
+        server.stop()
+        server.start()
+        client.close()
+        client = server.client()
+        self.addCleanup(client.close)
+        answer = self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")},
+                                       key="kept"))
+        self.assertFalse(answer.replayed)
+
+    def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(self):
+        folder = self.scratch()
+        file = os.path.join(folder, "daybook.toml")
+
+        def listens(flag=None, variable=None, line=None):
+            """Which layer's address `serve` tries: each one is wrong in its own way."""
+            with open(file, "w", encoding="utf-8") as out:
+                out.write(f'data = "{folder}/d"\n' + (f'listen = "{line}"\n' if line else ""))
+            arguments = ("--listen", flag) if flag else ()
+            done = run_cli("serve", "--config", file, *arguments, timeout=30,
+                           env={"DAYBOOK_LISTEN": variable} if variable else {})
+            self.assertNotEqual(done.returncode, OK)
+            return re.search(r'found "(\w+)"', done.stderr).group(1)
+
+        self.assertEqual(listens("flag", "variable", "line"), "flag")
+        self.assertEqual(listens(None, "variable", "line"), "variable")
+        self.assertEqual(listens(None, None, "line"), "line")
 
     # -- replay
 
@@ -231,6 +320,73 @@ class CommandLineTest(CliCase):
         done = run_cli("serve", "--data", server.data, "--listen", "127.0.0.1:0", timeout=30)
         self.assertNotEqual(done.returncode, OK)
 
+    # -- export
+
+    def export(self, *more, data=None, status=OK):
+        return self.cli("export", "events", "--data", data or self.server.data, *more,
+                        status=status)
+
+    def ndjson(self, target):
+        return self.ok(self.client.get(target, headers={
+            "Accept": "application/x-ndjson"})).body.decode("utf-8")
+
+    def test_export_prints_the_canonical_lines_that_the_api_prints_while_it_serves(self):
+        account = self.fill()
+        self.assertEqual(self.export().stdout, self.ndjson("/v1/events"))
+        done = self.export("--account", account)
+        self.assertEqual(done.stdout, self.ndjson(self.path(account, "/events")))
+        self.assertIn("exported 42 events", done.stderr)
+        rows = self.events(account)
+        bounds = ("--from-position", rows[5]["position"], "--to-position", rows[9]["position"])
+        lines = [json.loads(line) for line in
+                 self.export("--account", account, *bounds).stdout.splitlines()]
+        self.assertEqual([line["id"] for line in lines], [row["id"] for row in rows[5:9]])
+        self.assertEqual([line["id"] for line in map(json.loads, self.export(
+            *bounds).stdout.splitlines())], [row["id"] for row in rows[5:9]])
+
+    def test_export_makes_a_whole_private_file_or_none(self):
+        account = self.fill()
+        file = os.path.join(self.scratch(), "events.ndjson")
+        done = self.export("-o", file, "--account", account)
+        self.assertEqual(done.stdout, "")
+        with open(file, encoding="utf-8") as lines:
+            self.assertEqual(lines.read(), self.ndjson(self.path(account, "/events")))
+        self.assertEqual(stat.S_IMODE(os.stat(file).st_mode), 0o600)
+        self.export("-o", file, status=CONFLICT)
+        absent = os.path.join(self.scratch(), "absent.ndjson")
+        self.export("-o", absent, "--account", "absent", status=NOT_FOUND)
+        self.assertEqual(os.listdir(os.path.dirname(absent)), [])
+
+    def test_export_says_what_is_wrong_with_its_arguments(self):
+        self.fill()
+        for arguments, status in (
+                (("--from-position", "17"), USAGE), (("--to-position", "0:x"), USAGE),
+                (("--to-position", "1:3"), USAGE), (("--to-position", "0:99999999"), FAILED),
+                (("--from-position", "0:2", "--to-position", "0:1"), FAILED),
+                (("--from-position", "7.0:1"), NOT_FOUND), (("--tenant", "absent"), NOT_FOUND)):
+            with self.subTest(arguments):
+                done = self.export(*arguments, status=status)
+                self.assertTrue(done.stderr.strip())
+                self.assertEqual(done.stdout, "")
+        self.cli("export", status=USAGE)
+        self.cli("export", "events", status=USAGE)
+        self.cli("export", "events", "--data", os.path.join(self.scratch(), "no"),
+                 status=NOT_FOUND)
+
+    def test_export_of_an_account_that_two_tenants_have_wants_the_tenant(self):
+        server = self.another_server()
+        client = server.client()
+        self.addCleanup(client.close)
+        secret = self.done(client.post("/v1/tenants", {"id": "other"})).result["key"]["secret"]
+        other = client.with_key(secret)
+        self.addCleanup(other.close)
+        for one in (client, other):
+            self.done(one.post("/v1/accounts", {"id": "twice", "currency": "USD"}))
+        self.export("--account", "twice", data=server.data, status=CONFLICT)
+        done = self.export("--account", "twice", "--tenant", "other", data=server.data)
+        self.assertEqual(done.stdout.encode(), other.get(
+            "/v1/accounts/twice/events", headers={"Accept": "application/x-ndjson"}).body)
+
     # -- keys
 
     def test_keys_are_created_listed_and_revoked(self):
@@ -257,6 +413,10 @@ class CommandLineTest(CliCase):
         shown = self.balance(account)
         backup = os.path.join(self.scratch(), "backup")
         self.cli("backup", "--data", self.server.data, "-o", backup)
+        self.open_account()
+        cursors = {target: self.ok(self.client.get(f"{target}?limit=1")).json["next"] for target in (
+            self.path(account, "/transactions"), self.path(account, "/events"), "/v1/events",
+            "/v1/accounts")}
         self.top_up(account, "1000.00")
         restored = os.path.join(self.scratch(), "restored")
         self.cli("restore", backup, "--data", restored)
@@ -269,6 +429,10 @@ class CommandLineTest(CliCase):
         self.addCleanup(client.close)
         old = client.get(self.path(account, f"/balance?min_position={position}"))
         self.problem(old, 410, "gone")
+        for name, target in (("cursor", self.path(account, "/transactions")),
+                             ("cursor", self.path(account, "/events")), ("after", "/v1/events"),
+                             ("cursor", "/v1/accounts")):
+            self.problem(client.get(f"{target}?{name}={cursors[target]}"), 410, "gone")
         balance = self.ok(client.get(self.path(account, "/balance"))).json
         self.assertEqual(balance["balances"][0], shown)
         self.assertRegex(balance["position"], r"^1\.0:\d+$")

@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from daybook import LedgerCase, money
+from daybook import LedgerCase, Server, money
 
 
 class IdempotencyTest(LedgerCase):
@@ -123,6 +123,32 @@ class IdempotencyTest(LedgerCase):
         self.open_account(account=absent)
         self.assertFalse(self.done(self.command(absent, "top-ups", good, key="k")).replayed)
         self.assert_balance(account, balance="1.00")
+
+    def test_a_key_is_not_consumed_by_401_403_and_429(self):
+        server = Server()
+        server.extra = ["--refusals-burst", "1", "--refusals-per-second", "1"]
+        self.addCleanup(server.remove)
+        self.addCleanup(server.kill)
+        admin = server.start().client()
+        secret = self.done(admin.post("/v1/keys", {"roles": ["auditor"]})).result["secret"]
+        clients = {401: admin.with_key(""), 403: admin.with_key(secret), 201: admin}
+        for client in clients.values():
+            self.addCleanup(client.close)
+        self.done(admin.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        for status, client in clients.items():
+            answer = client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}, key="k")
+            self.assertEqual((answer.status, answer.replayed), (status, False), repr(answer))
+        body = {"amount": money("5.00")}
+        limited = None
+        for n in range(20):
+            limited = admin.post("/v1/accounts/acme/charges", body, key=f"r{n}")
+            if limited.status == 429:
+                break
+        self.problem(limited, 429, "rate-limited")
+        self.assertGreaterEqual(int(limited.header("Retry-After")), 1)
+        self.done(admin.post("/v1/accounts/acme/top-ups", {"amount": money("9.00")}))
+        answer = self.done(admin.post("/v1/accounts/acme/charges", body, key=f"r{n}"))
+        self.assertFalse(answer.replayed)
 
     def test_dedup_comes_before_if_match(self):
         account = self.open_account()

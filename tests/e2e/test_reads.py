@@ -1,10 +1,12 @@
 """Reads back in time, positions, cursors, statements, If-Match."""
 
+import contextlib
 import datetime
+import threading
 import time
 from decimal import Decimal
 
-from daybook import LedgerCase, money
+from daybook import LedgerCase, money, new_id
 
 FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -186,6 +188,138 @@ class ReadsTest(LedgerCase):
             cursor = page["next"]
             self.top_up(account, "1.00")
         self.assertEqual(got, wanted)
+
+    def walk(self, target, change, limit=2, parameter="cursor"):
+        """All rows, page by page with a change before each; and the position of every page."""
+        rows, positions, cursor = [], [], None
+        joint = "&" if "?" in target else "?"
+        while True:
+            page = self.ok(self.client.get(f"{target}{joint}limit={limit}" + (
+                f"&{parameter}={cursor}" if cursor else "")))
+            rows += page.json["data"]
+            positions.append(page.json["position"])
+            self.assertEqual(page.position, page.json["position"])
+            if not page.json["has_more"]:
+                return rows, positions
+            cursor = page.json["next"]
+            change()
+
+    def test_the_pages_of_every_list_are_of_one_moment(self):
+        for code in ("AUD", "CHF", "NOK", "SEK"):
+            self.ok(self.client.put(f"/v1/catalogue/currencies/{code}", {}))
+        for list_of in (lambda mark, _: f"/v1/accounts?tag[m]={mark}",
+                        lambda mark, _: f"/v1/accounts?status=open&tag[m]={mark}",
+                        lambda _, account: self.path(account, "/tags"),
+                        lambda _, account: self.path(account, "/events"),
+                        lambda *_: "/v1/catalogue/currencies", lambda *_: "/v1/keys"):
+            mark = new_id("m")
+            accounts = [self.open_account(account=f"{mark}-{n}", tags={"m": {"value": mark}})
+                        for n in "bdfhj"]
+            for n in range(5):
+                self.ok(self.client.put(self.path(accounts[0], f"/tags/t{n}"), {"value": "old"}))
+                self.done(self.client.post("/v1/keys", {"roles": ["auditor"], "name": f"k{n}"}))
+            fresh = zip("acegikmnoq", ("CAD", "CZK", "DKK", "HUF", "ZAR", "RON", "NZD", "THB"))
+            target = list_of(mark, accounts[0])
+
+            def change():
+                """Something in front of, between and behind the rows of every list."""
+                letter, code = next(fresh)
+                self.open_account(account=f"{mark}-{letter}", tags={"m": {"value": mark}})
+                for account in accounts[-2:]:
+                    self.done(self.command(account, "freeze"))
+                    self.ok(self.client.put(self.path(account, "/tags/m"), {"value": "new"}))
+                for tag in ("t0" + letter, "t4", "u" + letter):
+                    self.ok(self.client.put(self.path(accounts[0], f"/tags/{tag}"),
+                                            {"value": letter}))
+                for name in (code, "SEK"):
+                    self.ok(self.client.put(f"/v1/catalogue/currencies/{name}",
+                                            {"minimum_top_up": str(ord(letter))}))
+                self.done(self.client.post("/v1/keys", {"roles": ["auditor"], "name": letter}))
+
+            with self.subTest(target):
+                joint = "&" if "?" in target else "?"
+                whole = self.ok(self.client.get(f"{target}{joint}limit=1000")).json
+                self.assertGreaterEqual(len(whole["data"]), 4)
+                rows, positions = self.walk(target, change, max(1, len(whole["data"]) // 3))
+                self.assertEqual(rows, whole["data"])
+                self.assertEqual(set(positions), {whole["position"]})
+                then = self.ok(self.client.get(
+                    f"{target}{joint}limit=1000&as_of_position={whole['position']}")).json
+                self.assertEqual(then["data"], whole["data"])
+
+    def test_the_pages_of_the_log_end_where_the_first_one_stood(self):
+        self.steps(4)
+        head = self.ok(self.client.get("/v1/events?limit=1000")).json
+        grown = self.open_account()
+        rows, positions = self.walk("/v1/events", lambda: self.top_up(grown, "1.00"), 5, "after")
+        self.assertEqual(len(set(positions)), 1)
+        self.assertEqual(rows[:len(head["data"])], head["data"])
+        self.assertEqual(rows[-1]["position"], positions[0])
+
+    def test_every_list_goes_back_in_time_and_not_before_its_time(self):
+        account, opened, answers = self.steps(2)
+        middle = answers[0]
+        self.ok(self.client.put("/v1/catalogue/currencies/PLN", {"minimum_top_up": "1"}))
+        for point in (f"as_of={middle['recorded_at']}", f"as_of_position={middle['position']}"):
+            rows = self.ok(self.client.get(f"/v1/accounts?limit=1000&{point}")).json["data"]
+            then = {row["id"]: row["version"] for row in rows}
+            self.assertEqual(then[account], middle["version"])
+            log = self.ok(self.client.get(f"/v1/events?limit=1000&{point}")).json
+            self.assertEqual(log["position"], middle["position"])
+            lines = self.ok(self.client.get(f"/v1/events?{point}", headers={
+                "Accept": "application/x-ndjson"}))
+            self.assertEqual([row["id"] for row in lines.items][-1], middle["id"])
+            entry = self.ok(self.client.get(f"/v1/catalogue/currencies/PLN?{point}")).json
+            self.assertNotIn("minimum_top_up", entry)
+            keys = self.ok(self.client.get(f"/v1/keys?{point}"))
+            self.assertTrue(keys.json["data"])
+            self.assertEqual(keys.position, middle["position"])
+            self.problem(self.client.get(f"/v1/events?{point}", headers={
+                "Accept": "text/event-stream"}), 422, "validation",
+                parameter=point.split("=")[0])
+        early = shift(opened["recorded_at"], days=-1)
+        future = shift(opened["recorded_at"], days=1)
+        for target in ("/v1/accounts", "/v1/events", "/v1/keys", "/v1/settings",
+                       "/v1/catalogue/currencies", "/v1/catalogue/currencies/PLN"):
+            with self.subTest(target):
+                self.problem(self.client.get(f"{target}?as_of={early}"), 404, "not-yet")
+                self.problem(self.client.get(f"{target}?as_of={future}"), 422, "validation",
+                             parameter="as_of")
+                self.problem(self.client.get(f"{target}?as_of_position=7.0:0"), 410, "gone")
+                self.problem(self.client.get(f"{target}?min_position=x"), 400,
+                             "malformed-position")
+
+    def test_what_an_answer_shows_is_what_counts_at_the_position_it_names(self):
+        accounts = [self.open_account() for _ in range(4)]
+        stop = threading.Event()
+
+        def write(account):
+            with contextlib.closing(self.server.client()) as client:
+                while not stop.is_set():
+                    self.done(client.post("/v1/batch", {"commands": [
+                        {"method": "POST", "path": self.path(account, "/top-ups"),
+                         "idempotency_key": new_id("k"), "body": {"amount": money("0.01")}}
+                        for _ in range(200)]}, key=None), 200)
+
+        writers = [threading.Thread(target=write, args=(account,)) for account in accounts]
+        for writer in writers:
+            writer.start()
+        seen = []
+        try:
+            for n in range(120):
+                account = accounts[n % 4]
+                seen.append((account, self.ok(self.client.get(self.path(account, "/balance")))))
+                seen.append((None, self.ok(self.client.get("/v1/accounts?limit=1000"))))
+        finally:
+            stop.set()
+            for writer in writers:
+                writer.join(timeout=30)
+        for account, shown in seen:
+            target = "/v1/accounts?limit=1000&" if account is None else self.path(
+                account, "/balance?")
+            then = self.ok(self.client.get(f"{target}as_of_position={shown.position}")).json
+            rows = "data" if account is None else "balances"
+            self.assertEqual(then[rows], shown.json[rows], (account, shown.position))
 
     def test_pages_of_every_size_give_the_same_rows(self):
         account, _, _ = self.steps(9)

@@ -29,11 +29,11 @@ class TenantsTest(LedgerCase):
         """Independent statement of the role table; the contract must say the same."""
         if path in ("/v1/keys", "/v1/tenants", "/v1/keys/{key}"):
             return {"admin"}
-        if path == "/v1/catalogue/currencies/{code}" and method == "PUT":
+        if path in ("/v1/catalogue/currencies/{code}", "/v1/settings") and method == "PUT":
             return {"admin"}
         if path == "/v1/events":
             return {"admin", "auditor"}
-        if path.startswith("/v1/catalogue") or path == "/metrics":
+        if path.startswith("/v1/catalogue") or path in ("/v1/settings", "/metrics"):
             return {"admin", "operator", "auditor"}
         if method == "GET":
             return set(ROLES)
@@ -64,7 +64,7 @@ class TenantsTest(LedgerCase):
                       {"method": "POST", "path": self.path(account, "/top-ups"),
                        "idempotency_key": uuid.uuid4().hex,
                        "body": {"amount": money("0.01")}}]},
-                  "setCurrency": lambda: {}, "setTag": lambda: {"value": "x"},
+                  "setCurrency": lambda: {}, "changeSettings": lambda: {}, "setTag": lambda: {"value": "x"},
                   "setServiceTag": lambda: {"value": "x"},
                   "setCreditLimit": lambda: {"amount": money("1.00"), "reason": "x"},
                   "refund": lambda: {"charge": absent, "reason": "x"},
@@ -171,6 +171,31 @@ class TenantsTest(LedgerCase):
         self.problem(self.command(mine, f"holds/{foreign_hold}/capture"), 404, "not-found")
         self.ok(other.put("/v1/catalogue/currencies/USD", {"default_credit_limit": "77"}))
         self.assert_balance(mine, credit_limit="0.00")
+
+    def test_settings_are_replaced_as_a_whole_and_read_back_in_time(self):
+        tenant, other = self.create_tenant()
+        shown = self.ok(other.get("/v1/settings"))
+        self.assertEqual(shown.json, {"tenant": tenant, "name": "Another", "version": 1,
+                                      "position": shown.position})
+        guard = {"If-Match": shown.header("ETag")}
+        renamed = self.ok(other.put("/v1/settings", {"name": "Renamed"}, headers=guard))
+        self.assertEqual((renamed.event["type"], renamed.result),
+                         ("SettingsChanged", {"name": "Renamed"}))
+        self.problem(other.put("/v1/settings", {"name": "Stale"}, headers=guard),
+                     412, "precondition-failed")
+        self.assertEqual(other.get("/v1/settings").json["name"], "Renamed")
+        then = self.ok(other.get(f"/v1/settings?as_of_position={shown.position}")).json
+        self.assertEqual((then["name"], then["version"]), ("Another", 1))
+        self.assertIsNone(self.ok(other.put("/v1/settings", {"name": "Renamed"})).event)
+        keyed = self.ok(other.put("/v1/settings", {"name": "Renamed"}, key="s"))
+        self.assertEqual(keyed.event["type"], "NoChange")
+        self.ok(other.put("/v1/settings", {}))
+        self.assertNotIn("name", other.get("/v1/settings").json)
+        for body, pointer in (({"name": ""}, "/name"), ({"name": "x" * 257}, "/name"),
+                              ({"colour": "red"}, "/colour")):
+            self.problem(other.put("/v1/settings", body), 422, "validation", pointer)
+        self.assertNotIn("Another", self.client.get("/v1/settings").json.values())
+        self.problem(other.get("/v1/settings?as_of=2020-01-01T00:00:00Z"), 404, "not-yet")
 
     def test_only_the_first_tenants_admins_create_tenants(self):
         tenant, other = self.create_tenant()
