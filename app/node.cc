@@ -161,6 +161,9 @@ Status Node::Parts::start_core() {
     if (ledger != nullptr) ledger->indexed(position);
     applied.notify();
   });
+  projector->on_failed([this] {
+    if (ledger != nullptr) ledger->index_stopped();
+  });
   Status status = projector->run_once();
   if (!status.ok()) return status;
   index->publish(projector->applied());
@@ -171,7 +174,10 @@ Status Node::Parts::start_core() {
   eventstore::LedgerLimits limits;
   limits.queue_commands_max = config.queue_commands_max;
   limits.index_lag_events_max = config.index_lag_events_max;
+  limits.queue_bytes_max = config.queue_bytes_max;
+  limits.window_bytes_max = config.window_bytes_max;
   limits.sequencer.resident_streams_max = config.resident_streams_max;
+  limits.sequencer.resident_bytes_max = config.resident_bytes_max;
   limits.sequencer.refusals.burst = config.refusals_burst;
   limits.sequencer.refusals.per_second = config.refusals_per_second;
   ledger = std::make_unique<eventstore::Ledger>(*log, *index, clock, limits);

@@ -482,12 +482,12 @@ TEST_F(SequencerLookupTest, events_that_are_named_are_found_in_the_window_and_be
   for (int i = 0; i < 300; ++i) desk_.done(charge(usd("0.01")));  // versions 5 to 304
   desk_.index();
   for (int i = 0; i < 5; ++i) desk_.done(charge(usd("0.02")));  // versions 305 to 309
-  for (const std::uint64_t version : {3U, 5U, 304U, 305U, 309U}) {
+  const std::vector<std::pair<std::uint64_t, std::string>> charges{
+      {3, "50"}, {5, "0.01"}, {304, "0.01"}, {305, "0.02"}, {309, "0.02"}};
+  for (const auto& [version, amount] : charges) {
     const auto answer = desk_.done(refund(version), "r" + std::to_string(version));
     EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).charge.version, version);
-    EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).amount, usd(version == 3    ? "50"
-                                                                        : version < 305 ? "0.01"
-                                                                                        : "0.02"));
+    EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).amount, usd(amount));
   }
 }
 

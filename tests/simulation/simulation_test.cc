@@ -84,6 +84,8 @@ constexpr const char* kPaths[] = {
     "bounced: missing account",
     "named an event in the window",
     "named an event while a newer reference was in the window",
+    "waited behind an older command",
+    "decided with newer look-ups",
     "state evicted",
     "indexed before the sequencer knew of the commit",
     "entry sealed because it was full",

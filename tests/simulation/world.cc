@@ -136,7 +136,7 @@ void World::take() {
   open_base_ = in_flight_->end_position();
   trace_.line("take entry " + text(in_flight_->entry_no) + " [" + text(in_flight_->base_position) +
               ", " + text(in_flight_->end_position()) + ")");
-  if (in_flight_->body.size() > eventstore::kEntryBodyBytesMax / 2 - 4'096) {
+  if (in_flight_->body.size() + 3 * eventstore::kEventBytesMax > eventstore::kEntryBodyBytesMax) {
     trace_.mark("entry sealed because it was full");
   }
 }

@@ -111,6 +111,7 @@ class World {
   SimKv& kv() { return kv_; }
   eventstore::FakeLog& log() { return log_; }
   const Model& model() const { return model_; }
+  std::uint64_t indexed() const { return index_->applied(); }
   std::uint64_t incarnation() const { return incarnation_; }
   std::size_t waiting() const { return sequencer_->waiting(); }
 
