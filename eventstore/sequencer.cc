@@ -13,7 +13,7 @@ namespace {
 
 /// Of the length before each event of a body.
 constexpr std::size_t kFrameBytesMax = 3;
-static_assert(kEventBytesMax < std::size_t{1} << 7 * kFrameBytesMax);
+static_assert(kEventBytesMax < (std::size_t{1} << (7 * kFrameBytesMax)));
 
 bool is_refusal(const domain::Event& event) {
   return std::holds_alternative<domain::ChargeRefused>(event) ||

@@ -599,6 +599,36 @@ domain::PostCharge large_charge() {
   return command;
 }
 
+TEST(SequencerTest, an_entry_is_filled_until_a_decision_does_not_fit) {
+  Desk desk;
+  desk.done(open("USD"));
+  while (desk.sequencer.wants_more()) desk.send(large_charge());
+  const Entry full = desk.take();
+  EXPECT_LE(full.body.size(), kEntryBodyBytesMax);
+  EXPECT_GT(full.body.size() + 16'000, kEntryBodyBytesMax);
+  EXPECT_TRUE(desk.sequencer.has_entry());  // the decision that did not fit
+  EXPECT_EQ(desk.take().count, 1U);
+}
+
+TEST(SequencerTest, large_states_are_let_go_though_they_are_few) {
+  SequencerLimits limits;
+  limits.resident_bytes_max = 200'000;
+  Desk desk(limits);
+  for (int i = 0; i < 40; ++i) {
+    const std::string account = "a" + std::to_string(i);
+    desk.done(open("USD"), "", account);
+    for (int tag = 0; tag < 10; ++tag) {
+      desk.done(test::tag("t" + std::to_string(tag), std::string(1'000, 'v')), "", account);
+    }
+  }
+  EXPECT_GT(desk.sequencer.resident_bytes(), 400'000U);
+  EXPECT_EQ(desk.sequencer.resident_streams(), 41U);
+  desk.index();
+  desk.index();
+  EXPECT_LT(desk.sequencer.resident_bytes(), 200'000U);
+  EXPECT_EQ(desk.sequencer.resident_streams(), 1U);  // the tenant stays
+}
+
 TEST(SequencerTest, a_full_entry_is_closed_and_nothing_is_lost) {
   Desk desk;
   desk.done(open("USD"));
@@ -609,10 +639,10 @@ TEST(SequencerTest, a_full_entry_is_closed_and_nothing_is_lost) {
   }
   EXPECT_GT(replies.size(), 10U);
   const Entry full = desk.take();
-  EXPECT_EQ(full.count, replies.size());
+  EXPECT_EQ(full.count, replies.size() - 1);  // the last one did not fit
   EXPECT_LE(full.body.size(), kEntryBodyBytesMax);
   EXPECT_TRUE(desk.sequencer.wants_more());
-  EXPECT_FALSE(desk.sequencer.has_entry());
+  EXPECT_TRUE(desk.sequencer.has_entry());
   replies.push_back(desk.send(large_charge(), "last"));
   desk.commit();
   for (const auto& reply : replies) EXPECT_EQ(reply->answer().kind, AnswerKind::kRecorded);
