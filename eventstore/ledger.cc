@@ -50,7 +50,8 @@ void Ledger::submit(Command command, Completion complete) {
   prepared.lookups = std::move(*lookups);
   {
     const std::lock_guard lock(mutex_);
-    if (!stopping_ && queue_.size() < limits_.queue_commands_max) {
+    const std::size_t waiting = queue_.size() + parked_.size() + looking_again_;
+    if (!stopping_ && waiting < limits_.queue_commands_max) {
       queue_.push_back(std::move(prepared));
       sequencer_wakes_.notify_one();
       return;
@@ -64,7 +65,7 @@ void Ledger::indexed(std::uint64_t position) {
   {
     const std::lock_guard lock(mutex_);
     indexed_ = std::max(indexed_, position);
-    if (!parked_.empty() && indexed_ >= parked_until_) parked.swap(parked_);
+    parked = take_parked();
     sequencer_wakes_.notify_one();
   }
   if (!parked.empty()) look_again(std::move(parked));
@@ -78,6 +79,7 @@ void Ledger::look_again(std::vector<PreparedCommand> parked) {
     if (lookups.ok()) prepared.lookups = std::move(*lookups);
   }
   const std::lock_guard lock(mutex_);
+  looking_again_ -= parked.size();
   // In front of what came later, so that the order of each account's commands holds.
   queue_.insert(queue_.begin(), std::make_move_iterator(parked.begin()),
                 std::make_move_iterator(parked.end()));
@@ -103,6 +105,7 @@ Ledger::Load Ledger::load() const {
   const std::lock_guard lock(mutex_);
   Load load = load_;
   load.queued = queue_.size();
+  load.parked = parked_.size();
   return load;
 }
 
@@ -120,10 +123,12 @@ Ledger::Work Ledger::wait_for_work() {
   load_.window_bytes = sequencer_.window_bytes();
   const auto can_decide = [&] { return !queue_.empty() && sequencer_.wants_more(); };
   const auto is_drained = [&] {
-    return stopping_ && queue_.empty() && at_log_ == nullptr && !unsent_entry_;
+    return stopping_ && queue_.empty() && looking_again_ == 0 && at_log_ == nullptr &&
+           !unsent_entry_;
   };
   sequencer_wakes_.wait(lock, [&] {
-    return can_decide() || log_done_ != seen_done_ || indexed_ != seen_indexed_ || log_failed_ ||
+    const bool has_failed_now = log_failed_ && !failed();
+    return can_decide() || log_done_ != seen_done_ || indexed_ != seen_indexed_ || has_failed_now ||
            (unsent_entry_ && at_log_ == nullptr) || is_drained();
   });
   Work work;
@@ -137,7 +142,7 @@ Ledger::Work Ledger::wait_for_work() {
               std::back_inserter(work.commands));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  if (is_drained() || (log_failed_ && stopping_ && queue_.empty() && work.commands.empty())) {
+  if (is_drained()) {
     // What is still parked waits for an index that nobody will advance.
     for (auto& prepared : parked_) work.commands.push_back(std::move(prepared));
     parked_.clear();
@@ -158,11 +163,14 @@ void Ledger::do_work(Work work) {
       sequencer_.on_failed();
       if (failure_observer_) failure_observer_();
     }
+    std::vector<PreparedCommand> parked;
+    {
+      const std::lock_guard lock(mutex_);
+      parked.swap(parked_);
+      unsent_entry_ = false;
+    }
     for (auto& prepared : work.commands) prepared.complete(Answer{});
-    const std::lock_guard lock(mutex_);
-    for (auto& prepared : parked_) prepared.complete(Answer{});
-    parked_.clear();
-    unsent_entry_ = false;
+    for (auto& prepared : parked) prepared.complete(Answer{});
     return;
   }
   sequencer_.on_committed(work.committed);
@@ -176,10 +184,7 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
   std::size_t next = 0;
   for (; next < commands.size() && sequencer_.wants_more(); ++next) {
     PreparedCommand& prepared = commands[next];
-    const bool follows_parked =
-        !parked_streams_.empty() && parked_streams_.contains(stream_key(prepared.command.stream()));
-    const bool must_wait = follows_parked && prepared.looked_again == 0;
-    if (must_wait || !sequencer_.offer(prepared, now)) park(std::move(prepared));
+    if (follows_parked(prepared) || !sequencer_.offer(prepared, now)) park(std::move(prepared));
   }
   recorded_clock_.end(sequencer_.next_position());
   std::vector<PreparedCommand> ready;
@@ -189,10 +194,26 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
                   std::make_move_iterator(commands.begin() + static_cast<std::ptrdiff_t>(next)),
                   std::make_move_iterator(commands.end()));
     // The index may have been there already, and then nobody will call indexed().
-    if (!parked_.empty() && indexed_ >= parked_until_) ready.swap(parked_);
-    if (parked_.empty()) parked_streams_.clear();
+    ready = take_parked();
+    if (parked_.empty() && looking_again_ == 0) parked_streams_.clear();
   }
   if (!ready.empty()) look_again(std::move(ready));
+}
+
+/// Whether something earlier of its stream is parked. What comes back from there in the same round
+/// keeps its order by itself.
+bool Ledger::follows_parked(const PreparedCommand& prepared) const {
+  if (parked_streams_.empty()) return false;
+  const auto found = parked_streams_.find(stream_key(prepared.command.stream()));
+  return found != parked_streams_.end() && found->second > prepared.parked_in;
+}
+
+/// The parked commands, if what they wait for is there. REQUIRES: mutex_ is held.
+std::vector<PreparedCommand> Ledger::take_parked() {
+  if (parked_.empty() || indexed_ < parked_until_) return {};
+  ++park_round_;
+  looking_again_ += parked_.size();
+  return std::exchange(parked_, {});
 }
 
 /// Lets a command wait until the index has everything decided so far, and with it all later
@@ -202,8 +223,9 @@ void Ledger::park(PreparedCommand prepared) {
     prepared.complete(overloaded());
     return;
   }
-  parked_streams_.insert(stream_key(prepared.command.stream()));
   const std::lock_guard lock(mutex_);
+  prepared.parked_in = park_round_;
+  parked_streams_[stream_key(prepared.command.stream())] = park_round_;
   parked_.push_back(std::move(prepared));
   parked_until_ = sequencer_.next_position();
 }

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "domain/base/clock.h"
@@ -70,6 +70,7 @@ class Ledger {
 
   struct Load {
     std::size_t queued = 0;
+    std::size_t parked = 0;  ///< Waiting for the log index.
     std::size_t resident_streams = 0;
     std::size_t window_bytes = 0;
   };
@@ -90,7 +91,9 @@ class Ledger {
   Work wait_for_work();
   void do_work(Work work);
   void decide(std::vector<PreparedCommand> commands);
+  bool follows_parked(const PreparedCommand& prepared) const;
   void park(PreparedCommand prepared);
+  std::vector<PreparedCommand> take_parked();
   void hand_over();
   void look_again(std::vector<PreparedCommand> parked);
   void run_log();
@@ -104,7 +107,7 @@ class Ledger {
 
   // The sequencer's thread alone.
   Sequencer sequencer_;
-  std::unordered_set<std::string> parked_streams_;
+  std::unordered_map<std::string, std::uint64_t> parked_streams_;  ///< To their last round.
 
   mutable std::mutex mutex_;
   std::condition_variable sequencer_wakes_;
@@ -113,6 +116,8 @@ class Ledger {
   std::deque<PreparedCommand> queue_;
   std::vector<PreparedCommand> parked_;  ///< Their look-ups were too old; in order of arrival.
   std::uint64_t parked_until_ = 0;       ///< The index position that they wait for.
+  std::uint64_t park_round_ = 1;         ///< Counts how often parked_ was taken.
+  std::size_t looking_again_ = 0;        ///< Of the parked, on their way back to the queue.
   std::shared_ptr<const Entry> at_log_;  ///< Being written, or null: the log is free.
   std::uint64_t log_done_;               ///< Everything before it is written.
   bool log_failed_ = false;
