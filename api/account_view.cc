@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "api/position.h"
 #include "api/problem.h"
 #include "eventstore/event_codec.h"
 #include "eventstore/log_index.h"
+#include "eventstore/position.h"
 #include "projections/checkpoint.h"
 #include "projections/tables.h"
 
@@ -98,7 +98,7 @@ Result<std::uint64_t> Reading::rows_position() const {
 }
 
 std::string Reading::position_text(std::uint64_t position) const {
-  return to_text(PublicPosition{request_.generation, 0, position});
+  return to_text(eventstore::PublicPosition{request_.generation, 0, position});
 }
 
 std::variant<AccountView, HttpResponse> Reading::account_view() const {

@@ -8,10 +8,10 @@
 
 #include "api/account_view.h"
 #include "api/answers.h"
-#include "api/position.h"
 #include "api/problem.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "eventstore/public_json.h"
 #include "projections/tables.h"
 
@@ -145,7 +145,7 @@ void append_event(std::string& out, const PlacedEvent& placed, EventFormat forma
     out.push_back('\n');
     return;
   }
-  out += "id: " + to_text(PublicPosition{generation, 0, placed.position}) + "\nevent: ";
+  out += "id: " + to_text(eventstore::PublicPosition{generation, 0, placed.position}) + "\nevent: ";
   out += domain::name_of(placed.event.event);
   out += "\ndata: " + event_row_json(placed, generation) + "\n\n";
 }
@@ -252,7 +252,7 @@ std::variant<After, HttpResponse> read_after(const ReadRequest& request, const s
   if (!text) text = request.query.find("after");
   if (!text) text = request.query.find("cursor");
   if (!text) return After{};
-  if (const auto position = parse_position(*text)) {
+  if (const auto position = eventstore::parse_position(*text)) {
     if (position->generation != request.generation) {
       return problem(410, "gone", "the position is of another generation of the ledger",
                      request.request_id);

@@ -25,6 +25,7 @@
 #include "eventstore/rocks_kv.h"
 #include "eventstore/rocks_log.h"
 #include "eventstore/system_ports.h"
+#include "projections/all_projections.h"
 #include "projections/due.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
@@ -155,7 +156,7 @@ Status Node::Parts::start_core() {
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
   projector = std::make_unique<projections::Projector>(*log, *derived, clock,
-                                                       replay::all_projections(*derived));
+                                                       projections::all_projections(*derived));
   projector->on_applied([this](std::uint64_t position) {
     index->publish(position);
     if (ledger != nullptr) ledger->indexed(position);

@@ -189,6 +189,14 @@ class SequencerDueTest : public ::testing::TestWithParam<std::size_t> {
     for (std::size_t i = 0; i < count; ++i) desk.done(hold(usd("1"), morning(60)));
     desk.now = morning(60);
   }
+  static void note_usage(Desk& desk) { desk.send(domain::NoteUsage{"", "", {}}, "", "other"); }
+  static std::size_t events_that_fill_an_entry() {
+    Desk desk;
+    desk.done(open("USD"), "", "other");
+    std::size_t count = 0;
+    for (; desk.sequencer.wants_more() && count < kEntryEventsMax; ++count) note_usage(desk);
+    return count;
+  }
   static void expect_all_expired_before_the_charge(const Desk& desk, std::size_t holds) {
     const Names names = desk.names();
     EXPECT_EQ(std::count(names.begin(), names.end(), "HoldExpired"),
@@ -215,11 +223,8 @@ TEST_P(SequencerDueTest, settling_never_overfills_an_entry_that_was_almost_full)
   place_holds(desk, holds);
   desk.done(open("USD"), "", "other");
   const std::uint64_t begin = desk.sequencer.next_position();
-  // Room for one decision of the most events is left, and no more.
-  for (std::uint32_t i = 0; i + 258 < kEntryEventsMax; ++i) {
-    ASSERT_TRUE(desk.sequencer.wants_more());
-    desk.send(record_charge(usd("1")), "", "other");
-  }
+  // One more of these would have closed the entry: there is room for one decision and no more.
+  for (std::size_t i = events_that_fill_an_entry(); i > 1; --i) note_usage(desk);
   ASSERT_TRUE(desk.sequencer.wants_more());
   const auto charged = desk.send(charge(usd(std::to_string(holds))), "k1");
   std::uint64_t events = 0;

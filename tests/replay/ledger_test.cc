@@ -16,9 +16,9 @@
 #include "eventstore/fake_log.h"
 #include "eventstore/memory_kv.h"
 #include "eventstore/system_ports.h"
+#include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
-#include "replay/ledger_files.h"
 
 /// The write side with its real threads, over a log and a store in memory: what the sanitizers look
 /// at for races, and what no single-threaded test can show.
@@ -31,7 +31,7 @@ class LedgerTest : public ::testing::Test {
       : rows_(projections::kTableCount),
         index_(rows_, log_,
                {projections::kKeysTable, projections::kStreamsTable, projections::kStatesTable}),
-        projector_(log_, rows_, clock_, replay::all_projections(rows_)) {
+        projector_(log_, rows_, clock_, projections::all_projections(rows_)) {
     projector_.on_applied([this](std::uint64_t position) {
       index_.publish(position);
       if (ledger_ != nullptr) ledger_->indexed(position);
@@ -340,7 +340,7 @@ TEST_F(LedgerTest, who_waits_counts_against_the_bounds_of_the_queue) {
   ledger_->stop();
   // The tables lack the last event; as a start would, they catch up.
   while (index_.applied() < ledger_->committed()) {
-    projections::Projector again(log_, rows_, clock_, replay::all_projections(rows_));
+    projections::Projector again(log_, rows_, clock_, projections::all_projections(rows_));
     ASSERT_TRUE(again.run_once().ok());
     index_.publish(again.applied());
   }
@@ -402,6 +402,9 @@ TEST_F(LedgerTest, after_the_log_has_failed_all_are_answered_and_nobody_spins) {
   const std::clock_t before = std::clock();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 10) << "CPU time of an idle process";
+  EXPECT_EQ(run(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "late")).kind,
+            AnswerKind::kUnknown);
+  EXPECT_FALSE(ledger_->close(clock_.now()).ok());
   ledger_->stop();
 }
 

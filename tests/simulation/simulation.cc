@@ -16,16 +16,19 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   work.accounts = 1 + rng_.below(5);
   work.wide = rng_.chance(15);
   work.fat = rng_.chance(6);
+  work.hoards = !work.fat && rng_.chance(4);
+  if (work.hoards) work.tenants = work.accounts = 1;
 
   World::Options options;
-  options.evicts = rng_.chance(70);
-  options.sequencer.resident_streams_max = options.evicts ? 2 + rng_.below(7) : 100'000;
+  const bool evicts = rng_.chance(70);
+  options.sequencer.resident_streams_max = evicts ? 2 + rng_.below(7) : 100'000;
   options.sequencer.window_slack_events = rng_.chance(30) ? 0 : rng_.below(17);
   options.sequencer.refusals.burst = static_cast<std::uint32_t>(1 + rng_.below(6));
   options.sequencer.refusals.per_second = 1;
   options.projector.batch_events = 1 + rng_.below(64);
   options.projector.flush_events = 8 + rng_.below(400);
-  plan_.steps = work.fat ? 700 : 300 + rng_.below(900);
+  plan_.steps = work.fat ? 700 : work.hoards ? 3'000 : 300 + rng_.below(900);
+  plan_.hoards = work.hoards;
   plan_.queue_max = 2 + rng_.below(20);
   plan_.append_fault_per_mille = rng_.chance(60) ? rng_.below(80) : 0;
   plan_.crash_per_mille = rng_.chance(80) ? 1 + rng_.below(15) : 0;
@@ -59,6 +62,10 @@ void Simulation::take_step() {
   if (world_->failed() ? rng_.chance(30) : rng_.below(1'000) < plan_.crash_per_mille) {
     crash();
     return;
+  }
+  if (plan_.hoards && (step_ + 1) % 1'500 == 0) {
+    world_->clock().set({world_->clock().now().micros + 3'000'000'000});
+    trace_.line("clock: much is due at once");
   }
   const auto what = rng_.below(100);
   if (what < plan_.write_side_percent) return write_side();

@@ -30,6 +30,7 @@ class Simulation {
   /// What the seed chose for this run: sizes, and how often each thing happens (0: never).
   struct Plan {
     std::uint64_t steps = 0;
+    bool hoards = false;
     std::size_t queue_max = 0;
     std::uint64_t crash_per_mille = 0;
     std::uint64_t append_fault_per_mille = 0;

@@ -90,6 +90,8 @@ constexpr const char* kPaths[] = {
     "indexed before the sequencer knew of the commit",
     "entry sealed because it was full",
     "hold expired before another command",
+    "more was due than one decision settles",
+    "frozen account closed and reopened",
     "claim conflict",
     "payment repeated under another key",
     "nothing changed, with a key",
