@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "api/position.h"
 #include "api/problem.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/event_codec.h"
 #include "eventstore/log_index.h"
+#include "eventstore/position.h"
 #include "projections/checkpoint.h"
 #include "projections/tables.h"
 
@@ -140,7 +140,7 @@ Result<Reading::RowsEnd> Reading::rows_end() const {
 }
 
 std::string Reading::position_text(std::uint64_t position) const {
-  return to_text(PublicPosition{request_.generation, 0, position});
+  return to_text(eventstore::PublicPosition{request_.generation, 0, position});
 }
 
 std::variant<AccountView, HttpResponse> Reading::account_view() const {

@@ -2,12 +2,12 @@
 
 #include <utility>
 
-#include "api/position.h"
 #include "api/problem.h"
 #include "domain/base/check.h"
 #include "eventstore/digest.h"
 #include "eventstore/event_id.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "eventstore/public_json.h"
 
 namespace daybook::api {
@@ -20,7 +20,7 @@ using eventstore::JsonObject;
 using eventstore::PlacedEvent;
 
 std::string position_text(const PlacedEvent& placed, std::uint32_t generation) {
-  return to_text(PublicPosition{generation, 0, placed.position});
+  return to_text(eventstore::PublicPosition{generation, 0, placed.position});
 }
 
 std::string_view detail_of(RefusalReason reason) {
@@ -124,7 +124,7 @@ HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
 
 HttpResponse unchanged(const Answer& answer, const AnswerContext& context) {
   const std::uint64_t last = answer.position == 0 ? 0 : answer.position - 1;
-  const std::string position = to_text(PublicPosition{context.generation, 0, last});
+  const std::string position = to_text(eventstore::PublicPosition{context.generation, 0, last});
   HttpResponse response;
   response.headers.emplace_back("Content-Type", "application/json");
   response.headers.emplace_back("Daybook-Position", position);

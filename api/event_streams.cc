@@ -9,10 +9,10 @@
 #include "api/account_view.h"
 #include "api/answers.h"
 #include "api/paging.h"
-#include "api/position.h"
 #include "api/problem.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "eventstore/public_json.h"
 #include "projections/tables.h"
 
@@ -146,7 +146,7 @@ void append_event(std::string& out, const PlacedEvent& placed, EventFormat forma
     out.push_back('\n');
     return;
   }
-  out += "id: " + to_text(PublicPosition{generation, 0, placed.position}) + "\nevent: ";
+  out += "id: " + to_text(eventstore::PublicPosition{generation, 0, placed.position}) + "\nevent: ";
   out += domain::name_of(placed.event.event);
   out += "\ndata: " + event_row_json(placed, generation) + "\n\n";
 }
@@ -248,7 +248,7 @@ std::variant<After, HttpResponse> read_after(const ReadRequest& request,
   if (!text) text = request.query.find("after");
   if (!text) text = request.query.find("cursor");
   if (!text) return After{std::nullopt, request};
-  const auto position = parse_position(*text);
+  const auto position = eventstore::parse_position(*text);
   if (!position) {
     auto pinned = follow_cursor(request, sources.cursors, *text);
     if (auto* refusal = std::get_if<HttpResponse>(&pinned)) return std::move(*refusal);

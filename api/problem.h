@@ -28,12 +28,9 @@ struct ProblemExtras {
 
 /// RFC 9457 `application/problem+json` with type, title (made of the slug, so that it never varies
 /// within a type), status, detail and request_id. Never put a path of this machine, a stack or
-/// another tenant's data in `detail`.
+/// another tenant's data in `detail`. What is not UTF-8 becomes U+FFFD.
 // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order is that of the members.
 HttpResponse problem(int status, std::string_view slug, std::string_view detail,
                      std::string_view request_id, const ProblemExtras& extras = {});
-
-/// Appends `text` as a JSON string with its quotes. What is not UTF-8 becomes U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace daybook::api

@@ -6,11 +6,11 @@
 
 #include "api/contract.h"
 #include "api/path_rule.h"
-#include "api/position.h"
 #include "api/problem.h"
 #include "api/queries.h"
 #include "domain/base/check.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 
 namespace daybook::api {
 namespace {
@@ -215,7 +215,7 @@ std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams&
   for (const std::string_view name : {"min_position", "as_of_position"}) {
     const auto text = query.find(name);
     if (!text) continue;
-    const auto position = parse_position(*text);
+    const auto position = eventstore::parse_position(*text);
     if (!position || position->partition != 0) {
       return problem(400, "malformed-position", std::string(name) + " is not a position",
                      request_id);
@@ -357,21 +357,23 @@ HttpResponse Service::readiness(const std::string& request_id) const {
   std::vector<std::string> rows;
   for (const auto& projection : status.projections) {
     const std::uint64_t last = projection.position == 0 ? 0 : projection.position - 1;
-    rows.push_back(eventstore::JsonObject()
-                       .string("name", projection.name)
-                       .string("position", to_text(PublicPosition{parts_.generation, 0, last}))
-                       .number("lag", projection.lag)
-                       .text());
+    rows.push_back(
+        eventstore::JsonObject()
+            .string("name", projection.name)
+            .string("position", to_text(eventstore::PublicPosition{parts_.generation, 0, last}))
+            .number("lag", projection.lag)
+            .text());
   }
   const std::uint64_t last = committed == 0 ? 0 : committed - 1;
   HttpResponse response;
   response.headers.emplace_back("Content-Type", "application/json");
-  response.body = eventstore::JsonObject()
-                      .string("status", "ready")
-                      .string("position", to_text(PublicPosition{parts_.generation, 0, last}))
-                      .number("lag", lag)
-                      .raw("projections", eventstore::json_array(rows))
-                      .text();
+  response.body =
+      eventstore::JsonObject()
+          .string("status", "ready")
+          .string("position", to_text(eventstore::PublicPosition{parts_.generation, 0, last}))
+          .number("lag", lag)
+          .raw("projections", eventstore::json_array(rows))
+          .text();
   return response;
 }
 

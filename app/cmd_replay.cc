@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>  // IWYU pragma: keep
 
-#include "api/position.h"
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/progress.h"
@@ -14,6 +13,7 @@
 #include "domain/base/strong_id.h"
 #include "domain/base/time.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "eventstore/system_ports.h"
 #include "replay/account_replay.h"
 #include "replay/backup.h"
@@ -71,8 +71,8 @@ int verify(const Options& options) {
 }
 
 /// A place in the log as the API prints it; positions alone, without a partition, are no such.
-Result<api::PublicPosition> read_position(const std::string& text) {
-  const auto position = api::parse_position(text);
+Result<eventstore::PublicPosition> read_position(const std::string& text) {
+  const auto position = eventstore::parse_position(text);
   if (!position || position->partition != 0) {
     return invalid("expected a position like 0:17, found \"" + text + "\"");
   }
@@ -83,7 +83,7 @@ int replay_account(const Options& options) {
   replay::ReplayQuery query;
   query.account = AccountId(options.account);
   if (!options.tenant.empty()) query.tenant = TenantId(options.tenant);
-  std::optional<api::PublicPosition> asked;
+  std::optional<eventstore::PublicPosition> asked;
   if (!options.as_of.empty()) {
     const auto time = parse_rfc3339(options.as_of);
     if (!time) return report_usage("--as-of: expected a time like 2026-01-31T10:00:00Z");

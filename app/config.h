@@ -13,9 +13,12 @@ struct Config {
   std::string tls_certificate_file;       ///< PEM; empty: plain HTTP.
   std::string tls_key_file;
 
-  std::size_t queue_commands_max = 65'536;
+  std::size_t queue_commands_max = 65'536;              ///< Submitted and not decided.
+  std::size_t queue_bytes_max = std::size_t{64} << 20;  ///< Of those.
   std::uint64_t index_lag_events_max = 500'000;
+  std::size_t window_bytes_max = std::size_t{192} << 20;  ///< Of events that are not indexed.
   std::size_t resident_streams_max = 200'000;
+  std::size_t resident_bytes_max = std::size_t{128} << 20;
   std::uint32_t refusals_burst = 200;      ///< Per account.
   std::uint32_t refusals_per_second = 20;  ///< Likewise.
   std::size_t reader_threads = 2;

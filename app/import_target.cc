@@ -13,7 +13,6 @@
 #include "api/command_json.h"
 #include "api/http_message.h"
 #include "api/json_reader.h"
-#include "api/position.h"
 #include "app/countdown.h"
 #include "app/focus_items.h"
 #include "app/http_client.h"
@@ -23,6 +22,7 @@
 #include "domain/base/strong_id.h"
 #include "eventstore/command.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 
 namespace daybook::app {
 namespace {
@@ -31,7 +31,7 @@ using api::JsonValue;
 using eventstore::JsonObject;
 
 std::optional<std::uint64_t> position_in(const JsonValue& value) {
-  const auto position = api::parse_position(text_member(value, "position"));
+  const auto position = eventstore::parse_position(text_member(value, "position"));
   return position ? std::optional(position->position) : std::nullopt;
 }
 

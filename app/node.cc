@@ -24,6 +24,7 @@
 #include "eventstore/rocks_kv.h"
 #include "eventstore/rocks_log.h"
 #include "eventstore/system_ports.h"
+#include "projections/all_projections.h"
 #include "projections/due.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
@@ -164,11 +165,14 @@ Status Node::Parts::start_core() {
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
   projector = std::make_unique<projections::Projector>(*log, *derived, clock,
-                                                       replay::all_projections(*derived));
+                                                       projections::all_projections(*derived));
   projector->on_applied([this](std::uint64_t position) {
     index->publish(position);
     if (ledger != nullptr) ledger->indexed(position);
     applied.notify();
+  });
+  projector->on_failed([this] {
+    if (ledger != nullptr) ledger->index_stopped();
   });
   Status status = projector->run_once();
   if (!status.ok()) return status;
@@ -180,7 +184,10 @@ Status Node::Parts::start_core() {
   eventstore::LedgerLimits limits;
   limits.queue_commands_max = config.queue_commands_max;
   limits.index_lag_events_max = config.index_lag_events_max;
+  limits.queue_bytes_max = config.queue_bytes_max;
+  limits.window_bytes_max = config.window_bytes_max;
   limits.sequencer.resident_streams_max = config.resident_streams_max;
+  limits.sequencer.resident_bytes_max = config.resident_bytes_max;
   limits.sequencer.refusals.burst = config.refusals_burst;
   limits.sequencer.refusals.per_second = config.refusals_per_second;
   ledger = std::make_unique<eventstore::Ledger>(*log, *index, clock, limits);

@@ -43,6 +43,7 @@ struct Setting {
 };
 
 constexpr std::uint64_t kMillisecondsMax = 3'600'000;
+constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table = {
@@ -57,14 +58,26 @@ const std::vector<Setting>& settings_table() {
        "Commands that may wait; beyond it 503",
        &Config::queue_commands_max,
        {1, 10'000'000}},
+      {"queue_bytes_max",
+       "Memory of the commands that wait; beyond it 503",
+       &Config::queue_bytes_max,
+       {1, kBytesMax}},
       {"index_lag_events_max",
        "Events that read models may be behind; beyond it 503",
        &Config::index_lag_events_max,
        {1, 1'000'000'000}},
+      {"window_bytes_max",
+       "Memory of events that the index has not got yet; beyond it 503",
+       &Config::window_bytes_max,
+       {1, kBytesMax}},
       {"resident_streams_max",
        "Accounts whose state stays in memory",
        &Config::resident_streams_max,
        {1, 100'000'000}},
+      {"resident_bytes_max",
+       "Memory of the states that stay",
+       &Config::resident_bytes_max,
+       {1, kBytesMax}},
       {"refusals_burst",
        "Recorded refusals that an account may have at once",
        &Config::refusals_burst,

@@ -62,7 +62,7 @@ struct Answer {
   std::uint64_t position = 0;  ///< Everything before this position was seen by the decision.
 };
 
-/// Called exactly once, from the thread that commits.
+/// Called exactly once, from a thread of the ledger or of whoever submits; must not block.
 using Completion = std::function<void(Answer)>;
 
 }  // namespace daybook::eventstore

@@ -10,7 +10,7 @@ namespace daybook::eventstore {
 namespace {
 
 constexpr int kVersionBits = 40;
-constexpr std::uint64_t kVersionEnd = std::uint64_t{1} << kVersionBits;
+static_assert(kEventVersionEnd == std::uint64_t{1} << kVersionBits);
 constexpr std::size_t kTextSize = 36;
 /// Bytes 11 to 15 of the UUID are the version, big-endian.
 constexpr std::size_t kVersionAt = 11;
@@ -47,7 +47,7 @@ std::string text_of(const std::array<std::uint8_t, 16>& uuid) {
 }  // namespace
 
 std::string event_id(const domain::StreamId& stream, std::uint64_t version) {
-  CHECK(version < kVersionEnd);
+  CHECK(version < kEventVersionEnd);
   return text_of(uuid_of(stream, version));
 }
 

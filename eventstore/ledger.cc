@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "domain/base/check.h"
+#include "eventstore/memory_use.h"
 #include "eventstore/stream_key.h"
 
 namespace daybook::eventstore {
@@ -22,11 +23,14 @@ Ledger::Ledger(EventLog& log, const LogIndex& index, const Clock& clock, LedgerL
       recorded_clock_(clock, log),
       limits_(limits),
       sequencer_(log.head(), 0, limits.sequencer),
-      log_done_(log.head().next_position),
-      seen_done_(log_done_),
-      committed_(log_done_) {
+      seen_done_(log.head().next_position),
+      seen_indexed_(seen_done_),
+      log_done_(seen_done_),
+      indexed_(seen_done_),
+      committed_(seen_done_) {
   CHECK(index.applied() == log_done_);
   sequencer_thread_ = std::thread([this] { run_sequencer(); });
+  look_ups_thread_ = std::thread([this] { run_look_ups(); });
   log_thread_ = std::thread([this] { run_log(); });
 }
 
@@ -51,68 +55,62 @@ void Ledger::submit(Command command, Completion complete) {
     return;
   }
   prepared.lookups = std::move(*lookups);
+  prepared.bytes = memory_of(prepared.command) + memory_of(prepared.lookups);
   {
     const std::lock_guard lock(mutex_);
-    if (!stopping_ && queue_.size() < limits_.queue_commands_max) {
+    if (!stopping_ && !is_overloaded()) {
+      prepared.arrival = ++arrivals_;
+      held_commands_.fetch_add(1, std::memory_order_relaxed);
+      held_bytes_.fetch_add(prepared.bytes, std::memory_order_relaxed);
       queue_.push_back(std::move(prepared));
       if (may_decide()) sequencer_wakes_.notify_one();
       return;
     }
-    queue_is_full_.store(!stopping_, std::memory_order_relaxed);
   }
   prepared.complete(overloaded());
 }
 
 bool Ledger::is_overloaded() const {
-  const std::uint64_t head = committed();
-  const std::uint64_t lag = head - std::min(head, index_.applied());
-  return lag > limits_.index_lag_events_max || queue_is_full_.load(std::memory_order_relaxed);
+  const std::uint64_t committed = this->committed();
+  const std::uint64_t lag = committed - std::min(committed, index_.applied());
+  return lag > limits_.index_lag_events_max ||
+         held_commands_.load(std::memory_order_relaxed) >= limits_.queue_commands_max ||
+         held_bytes_.load(std::memory_order_relaxed) >= limits_.queue_bytes_max ||
+         window_bytes_.load(std::memory_order_relaxed) >= limits_.window_bytes_max;
 }
 
 void Ledger::indexed(std::uint64_t position) {
-  std::vector<PreparedCommand> parked;
-  {
-    const std::lock_guard lock(mutex_);
-    indexed_ = std::max(indexed_, position);
-    if (!parked_.empty() && indexed_ >= parked_until_) parked.swap(parked_);
-    sequencer_wakes_.notify_one();
-  }
-  if (!parked.empty()) look_again(std::move(parked));
+  const std::lock_guard lock(mutex_);
+  indexed_ = std::max(indexed_, position);
+  sequencer_wakes_.notify_one();
 }
 
-/// Runs on the projector's thread, or where the index is there already on the sequencer's: rare.
-void Ledger::look_again(std::vector<PreparedCommand> parked) {
-  for (auto& prepared : parked) {
-    ++prepared.looked_again;
-    auto lookups = index_.look_up(prepared.command);
-    if (lookups.ok()) prepared.lookups = std::move(*lookups);
-  }
+void Ledger::index_stopped() {
   const std::lock_guard lock(mutex_);
-  // In front of what came later, so that the order of each account's commands holds.
-  queue_.insert(queue_.begin(), std::make_move_iterator(parked.begin()),
-                std::make_move_iterator(parked.end()));
+  index_stopped_ = true;
   sequencer_wakes_.notify_one();
 }
 
 void Ledger::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    sequencer_wakes_.notify_one();
-  }
-  if (sequencer_thread_.joinable()) sequencer_thread_.join();
-  {
-    const std::lock_guard lock(mutex_);
-    log_stopping_ = true;
-    log_wakes_.notify_one();
-  }
-  if (log_thread_.joinable()) log_thread_.join();
+  const auto end = [this](std::thread& thread, bool& flag, std::condition_variable& wakes) {
+    {
+      const std::lock_guard lock(mutex_);
+      flag = true;
+      wakes.notify_one();
+    }
+    if (thread.joinable()) thread.join();
+  };
+  // The sequencer ends when the other two have nothing left of it.
+  end(sequencer_thread_, stopping_, sequencer_wakes_);
+  end(look_ups_thread_, look_ups_stopping_, look_ups_wake_);
+  end(log_thread_, log_stopping_, log_wakes_);
 }
 
 Ledger::Load Ledger::load() const {
   const std::lock_guard lock(mutex_);
   Load load = load_;
-  load.queued = queue_.size();
+  load.queued = held_commands_.load(std::memory_order_relaxed);
+  load.looked_again = looked_again_.load(std::memory_order_relaxed);
   return load;
 }
 
@@ -122,124 +120,218 @@ bool Ledger::may_decide() const {
   return queue_.size() >= limits_.gather_commands || (log_is_free && !queue_.empty());
 }
 
+// --- The sequencer's thread
+// ----------------------------------------------------------------------------
+
 void Ledger::run_sequencer() {
   ::pthread_setname_np(::pthread_self(), "sequencer");
   while (true) {
     Work work = wait_for_work();
-    if (work.finished) return;
+    if (work.finished) break;
     do_work(std::move(work));
   }
+  // Who still waits would wait for an index that nobody may advance.
+  answer_all(room_.clear(), AnswerKind::kOverloaded);
 }
 
 Ledger::Work Ledger::wait_for_work() {
+  window_bytes_.store(sequencer_.window_bytes(), std::memory_order_relaxed);
+  const bool has_commands = chunk_next_ < chunk_.size() || room_.has_ready();
+  const bool wants_more = sequencer_.wants_more();
   std::unique_lock lock(mutex_);
   load_.resident_streams = sequencer_.resident_streams();
   load_.window_bytes = sequencer_.window_bytes();
-  const auto can_decide = [&] { return may_decide() && sequencer_.wants_more(); };
-  const auto is_drained = [&] {
-    return stopping_ && queue_.empty() && at_log_ == nullptr && !unsent_entry_;
+  const auto can_decide = [&] { return wants_more && (has_commands || may_decide()); };
+  const auto has_news = [&] {
+    return log_done_ != seen_done_ || indexed_ != seen_indexed_ || !looked_up_.empty() ||
+           (index_stopped_ && room_.waits_for_index()) || (log_failed_ && !failed()) ||
+           (unsent_entry_ && at_log_ == nullptr);
   };
-  sequencer_wakes_.wait(lock, [&] {
-    return can_decide() || log_done_ != seen_done_ || indexed_ != seen_indexed_ || log_failed_ ||
-           (unsent_entry_ && at_log_ == nullptr) || is_drained();
-  });
+  const auto is_drained = [&] {
+    return stopping_ && !has_news() && queue_.empty() && !has_commands && parties_away_ == 0 &&
+           (log_failed_ || (at_log_ == nullptr && !unsent_entry_));
+  };
+  sequencer_wakes_.wait(lock, [&] { return can_decide() || has_news() || is_drained(); });
   Work work;
+  work.finished = is_drained();
   work.committed = seen_done_ = log_done_;
   work.indexed = seen_indexed_ = indexed_;
+  work.index_stopped = index_stopped_;
   work.log_failed = log_failed_;
-  work.log_is_free = at_log_ == nullptr;
-  if (can_decide() || log_failed_) {
-    const std::size_t count = std::min(queue_.size(), limits_.chunk_commands);
-    work.commands.reserve(count);
-    std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count),
-              std::back_inserter(work.commands));
-    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
-    queue_is_full_.store(queue_.size() >= limits_.queue_commands_max, std::memory_order_relaxed);
-  }
-  if (is_drained() || (log_failed_ && stopping_ && queue_.empty() && work.commands.empty())) {
-    // What is still parked waits for an index that nobody will advance.
-    for (auto& prepared : parked_) work.commands.push_back(std::move(prepared));
-    parked_.clear();
-    work.finished = work.commands.empty();
-    if (!work.finished) {
-      lock.unlock();
-      for (auto& prepared : work.commands) prepared.complete(overloaded());
-      work.commands.clear();
-      work.finished = true;
-    }
+  work.looked_up.swap(looked_up_);
+  const bool takes = chunk_next_ == chunk_.size() && ((wants_more && may_decide()) || log_failed_);
+  if (takes) {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(queue_.size(), limits_.chunk_commands));
+    chunk_.assign(std::make_move_iterator(queue_.begin()),
+                  std::make_move_iterator(queue_.begin() + count));
+    chunk_next_ = 0;
+    queue_.erase(queue_.begin(), queue_.begin() + count);
   }
   return work;
 }
 
 void Ledger::do_work(Work work) {
+  parties_away_ -= work.looked_up.size();
+  for (auto& party : work.looked_up) room_.readmit(std::move(party));
   if (work.log_failed) {
-    if (!failed_.exchange(true, std::memory_order_acq_rel)) {
-      sequencer_.on_failed();
-      if (failure_observer_) failure_observer_();
-    }
-    for (auto& prepared : work.commands) prepared.complete(Answer{});
-    const std::lock_guard lock(mutex_);
-    for (auto& prepared : parked_) prepared.complete(Answer{});
-    parked_.clear();
-    unsent_entry_ = false;
+    fail();
     return;
   }
   sequencer_.note_committed(work.committed);
   sequencer_.on_indexed(work.indexed);
-  if (!work.commands.empty()) decide(std::move(work.commands));
+  decide();
+  serve_waiting_room(work);
   hand_over();
   // Answers are made while the next entry is written.
   sequencer_.give_answers();
 }
 
-void Ledger::decide(std::vector<PreparedCommand> commands) {
-  const Instant now = recorded_clock_.begin();
-  std::size_t next = 0;
-  for (; next < commands.size() && sequencer_.wants_more(); ++next) {
-    PreparedCommand& prepared = commands[next];
-    const bool follows_parked =
-        !parked_streams_.empty() && parked_streams_.contains(stream_key(prepared.command.stream()));
-    const bool must_wait = follows_parked && prepared.looked_again == 0;
-    if (must_wait || !sequencer_.offer(prepared, now)) park(std::move(prepared));
+/// Nothing can be decided any more, and nobody knows what became of the last entry.
+void Ledger::fail() {
+  if (!failed_.exchange(true, std::memory_order_acq_rel)) {
+    sequencer_.on_failed();
+    if (failure_observer_) failure_observer_();
   }
-  recorded_clock_.end(sequencer_.next_position());
-  std::vector<PreparedCommand> ready;
-  if (next < commands.size() || !parked_streams_.empty()) {
-    const std::lock_guard lock(mutex_);
-    queue_.insert(queue_.begin(),
-                  std::make_move_iterator(commands.begin() + static_cast<std::ptrdiff_t>(next)),
-                  std::make_move_iterator(commands.end()));
-    // The index may have been there already, and then nobody will call indexed().
-    if (!parked_.empty() && indexed_ >= parked_until_) ready.swap(parked_);
-    if (parked_.empty()) parked_streams_.clear();
-  }
-  if (!ready.empty()) look_again(std::move(ready));
+  chunk_.erase(chunk_.begin(), chunk_.begin() + static_cast<std::ptrdiff_t>(chunk_next_));
+  chunk_next_ = 0;
+  answer_all(std::exchange(chunk_, {}), AnswerKind::kUnknown);
+  answer_all(room_.clear(), AnswerKind::kUnknown);
+  const std::lock_guard lock(mutex_);
+  // Handed over while the log failed; its thread has ended.
+  at_log_ = nullptr;
+  unsent_entry_ = false;
 }
 
-/// Lets a command wait until the index has everything decided so far, and with it all later
-/// commands of its stream.
-void Ledger::park(PreparedCommand prepared) {
-  if (prepared.looked_again >= limits_.look_again_max) {
+void Ledger::decide() {
+  if (chunk_next_ == chunk_.size() && !room_.has_ready()) return;
+  const Instant now = recorded_clock_.begin();
+  for (std::size_t i = 0; i < limits_.chunk_commands && sequencer_.wants_more(); ++i) {
+    // Those who have waited are the older ones.
+    if (auto prepared = room_.next()) {
+      offer(*prepared, now);
+      continue;
+    }
+    if (chunk_next_ == chunk_.size()) break;
+    PreparedCommand& prepared = chunk_[chunk_next_++];
+    if (!room_.empty()) {
+      const std::string stream = stream_key(prepared.command.stream());
+      if (room_.has(stream)) {
+        room_.join(stream, std::move(prepared));
+        continue;
+      }
+    }
+    offer(prepared, now);
+  }
+  recorded_clock_.end(sequencer_.next_position());
+  if (chunk_next_ == chunk_.size()) {
+    chunk_.clear();
+    chunk_next_ = 0;
+  }
+}
+
+void Ledger::offer(PreparedCommand& prepared, Instant now) {
+  if (sequencer_.offer(prepared, now)) {
+    uncount(prepared);
+  } else if (prepared.looked_again < limits_.look_again_max) {
+    const std::string stream = stream_key(prepared.command.stream());
+    room_.park(stream, std::move(prepared));
+  } else {
+    uncount(prepared);
     prepared.complete(overloaded());
-    return;
   }
-  parked_streams_.insert(stream_key(prepared.command.stream()));
-  {
+}
+
+void Ledger::serve_waiting_room(const Work& work) {
+  if (room_.empty()) return;
+  auto released = room_.release(work.indexed);
+  parties_away_ += released.size();
+  if (!released.empty()) {
     const std::lock_guard lock(mutex_);
-    parked_.push_back(std::move(prepared));
-    parked_until_ = sequencer_.next_position();
+    std::move(released.begin(), released.end(), std::back_inserter(to_look_up_));
+    look_ups_wake_.notify_one();
   }
-  if (index_wanted_) index_wanted_();
+  if (!room_.waits_for_index()) return;
+  if (work.index_stopped) {
+    answer_all(room_.clear_waiting_for_index(), AnswerKind::kOverloaded);
+  } else if (index_wanted_) {
+    index_wanted_();
+  }
 }
 
 void Ledger::hand_over() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (at_log_ == nullptr && sequencer_.has_entry()) {
-    at_log_ = sequencer_.take_entry();
+    // Sealing hashes the entry, and nobody else gives the log anything meanwhile.
+    lock.unlock();
+    auto entry = sequencer_.take_entry();
+    lock.lock();
+    at_log_ = std::move(entry);
     log_wakes_.notify_one();
   }
   unsent_entry_ = sequencer_.has_entry();
 }
+
+void Ledger::answer_all(std::vector<PreparedCommand> commands, AnswerKind kind) {
+  for (auto& prepared : commands) {
+    uncount(prepared);
+    prepared.complete(Answer{.kind = kind});
+  }
+}
+
+void Ledger::uncount(const PreparedCommand& prepared) {
+  held_commands_.fetch_sub(1, std::memory_order_relaxed);
+  held_bytes_.fetch_sub(prepared.bytes, std::memory_order_relaxed);
+}
+
+// --- The thread that looks again
+// -----------------------------------------------------------------------
+
+void Ledger::run_look_ups() {
+  ::pthread_setname_np(::pthread_self(), "look-ups");
+  while (true) {
+    WaitingRoom::Party party;
+    {
+      std::unique_lock lock(mutex_);
+      look_ups_wake_.wait(lock, [&] { return !to_look_up_.empty() || look_ups_stopping_; });
+      if (to_look_up_.empty()) return;
+      party = std::move(to_look_up_.front());
+      to_look_up_.pop_front();
+    }
+    look_again(party);
+    const std::lock_guard lock(mutex_);
+    looked_up_.push_back(std::move(party));
+    sequencer_wakes_.notify_one();
+  }
+}
+
+void Ledger::look_again(WaitingRoom::Party& party) {
+  const std::uint64_t wanted = party.commands.front().look_again_at;
+  std::vector<PreparedCommand> kept;
+  kept.reserve(party.commands.size());
+  for (auto& prepared : party.commands) {
+    // The first one brings the states that all need; it is the one that was sent back.
+    const bool is_first = kept.empty();
+    if (is_first || prepared.lookups.as_of < wanted) {
+      if (is_first) {
+        ++prepared.looked_again;
+        looked_again_.fetch_add(1, std::memory_order_relaxed);
+      }
+      auto lookups = index_.look_up(
+          prepared.command, is_first ? LogIndex::States::kWanted : LogIndex::States::kResident);
+      if (!lookups.ok()) {
+        uncount(prepared);
+        prepared.complete(overloaded());
+        continue;
+      }
+      prepared.lookups = std::move(*lookups);
+    }
+    kept.push_back(std::move(prepared));
+  }
+  party.commands = std::move(kept);
+}
+
+// --- The log's thread
+// ----------------------------------------------------------------------------------
 
 void Ledger::run_log() {
   ::pthread_setname_np(::pthread_self(), "log");

@@ -7,9 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
 #include <thread>
-#include <unordered_set>
 #include <vector>
 
 #include "domain/base/clock.h"
@@ -17,12 +15,17 @@
 #include "eventstore/log_index.h"
 #include "eventstore/recorded_clock.h"
 #include "eventstore/sequencer.h"
+#include "eventstore/waiting_room.h"
 
 namespace daybook::eventstore {
 
 struct LedgerLimits {
-  std::size_t queue_commands_max = 65'536;  ///< Waiting for the sequencer; beyond it kOverloaded.
-  std::uint64_t index_lag_events_max = 500'000;  ///< Behind the head; beyond it kOverloaded.
+  // Beyond each of these kOverloaded.
+  std::size_t queue_commands_max = 65'536;  ///< Submitted and not decided, wherever they wait.
+  std::size_t queue_bytes_max = std::size_t{64} << 20;    ///< Of those, their look-ups included.
+  std::uint64_t index_lag_events_max = 500'000;           ///< Behind the head.
+  std::size_t window_bytes_max = std::size_t{192} << 20;  ///< Of what the index has not got yet.
+
   std::size_t chunk_commands = 512;  ///< Decided between two looks at what was committed.
   /// While the log writes, the sequencer sleeps until this many wait: the entry that they go into
   /// cannot be written before, and waking a thread for each command costs more than deciding it.
@@ -33,6 +36,10 @@ struct LedgerLimits {
 
 /// The write side at work: look-ups, a bounded queue, the sequencer's thread and the log's thread.
 /// Entry N+1 is filled while entry N is written; a group is sealed as soon as the log is free.
+///
+/// The commands of a stream are decided in the order in which they were submitted. One whose
+/// look-ups have become too old waits with those behind it (eventstore/waiting_room.h) and is
+/// looked up again by a thread of its own: the sequencer reads no store.
 ///
 /// Thread rule: submit, head and the on_* setters' effects from any thread; completions and
 /// observers run on this object's threads and must not block.
@@ -63,6 +70,8 @@ class Ledger {
 
   /// The log index has everything before `position`.
   void indexed(std::uint64_t position);
+  /// The log index will not advance any more: who waits for it is answered kOverloaded.
+  void index_stopped();
 
   /// Everything before this position is durable.
   std::uint64_t committed() const { return committed_.load(std::memory_order_acquire); }
@@ -78,31 +87,40 @@ class Ledger {
   void stop();
 
   struct Load {
-    std::size_t queued = 0;
+    std::size_t queued = 0;  ///< Submitted and not decided.
     std::size_t resident_streams = 0;
     std::size_t window_bytes = 0;
+    std::uint64_t looked_again = 0;  ///< Times that look-ups were too old, in all.
   };
   Load load() const;
 
  private:
-  /// What the sequencer's thread found to do while it held the lock.
+  /// What the sequencer's thread found while it held the lock.
   struct Work {
-    std::vector<PreparedCommand> commands;
+    std::vector<WaitingRoom::Party> looked_up;
     std::uint64_t committed = 0;
     std::uint64_t indexed = 0;
+    bool index_stopped = false;
     bool log_failed = false;
-    bool log_is_free = false;
     bool finished = false;
   };
 
   bool may_decide() const;
+
+  // The sequencer's thread.
   void run_sequencer();
   Work wait_for_work();
   void do_work(Work work);
-  void decide(std::vector<PreparedCommand> commands);
-  void park(PreparedCommand prepared);
+  void fail();
+  void decide();
+  void offer(PreparedCommand& prepared, Instant now);
+  void serve_waiting_room(const Work& work);
   void hand_over();
-  void look_again(std::vector<PreparedCommand> parked);
+  void answer_all(std::vector<PreparedCommand> commands, AnswerKind kind);
+  void uncount(const PreparedCommand& prepared);
+
+  void run_look_ups();
+  void look_again(WaitingRoom::Party& party);
   void run_log();
 
   EventLog& log_;
@@ -113,32 +131,44 @@ class Ledger {
   std::function<void()> failure_observer_;
   std::function<void()> index_wanted_;
 
-  // The sequencer's thread alone.
+  // The sequencer's thread alone (sequencer_.residents() excepted).
   Sequencer sequencer_;
-  std::unordered_set<std::string> parked_streams_;
+  std::vector<PreparedCommand> chunk_;  ///< Taken from the queue; all before chunk_next_ are gone.
+  std::size_t chunk_next_ = 0;
+  WaitingRoom room_;
+  std::size_t parties_away_ = 0;  ///< Lines of the room that are being looked up again.
+  std::uint64_t seen_done_;       ///< What the sequencer has been told.
+  std::uint64_t seen_indexed_;
 
   mutable std::mutex mutex_;
   std::condition_variable sequencer_wakes_;
   std::condition_variable log_wakes_;
+  std::condition_variable look_ups_wake_;
   // Guarded by mutex_.
   std::deque<PreparedCommand> queue_;
-  std::vector<PreparedCommand> parked_;  ///< Their look-ups were too old; in order of arrival.
-  std::uint64_t parked_until_ = 0;       ///< The index position that they wait for.
+  std::uint64_t arrivals_ = 0;
+  std::deque<WaitingRoom::Party> to_look_up_;
+  std::vector<WaitingRoom::Party> looked_up_;
   std::shared_ptr<const Entry> at_log_;  ///< Being written, or null: the log is free.
   std::uint64_t log_done_;               ///< Everything before it is written.
   bool log_failed_ = false;
-  std::uint64_t indexed_ = 0;
-  std::uint64_t seen_done_;  ///< What the sequencer has been told.
-  std::uint64_t seen_indexed_ = 0;
+  std::uint64_t indexed_;
+  bool index_stopped_ = false;
   bool unsent_entry_ = false;  ///< The sequencer has something for a free log.
   bool stopping_ = false;
+  bool look_ups_stopping_ = false;
   bool log_stopping_ = false;
   Load load_;
 
+  // Of what is submitted and not decided.
+  std::atomic<std::size_t> held_commands_{0};
+  std::atomic<std::size_t> held_bytes_{0};
+  std::atomic<std::size_t> window_bytes_{0};
+  std::atomic<std::uint64_t> looked_again_{0};
   std::atomic<std::uint64_t> committed_;
   std::atomic<bool> failed_{false};
-  std::atomic<bool> queue_is_full_{false};  ///< Written under mutex_.
   std::thread sequencer_thread_;
+  std::thread look_ups_thread_;
   std::thread log_thread_;
 };
 

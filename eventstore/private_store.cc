@@ -8,6 +8,8 @@ namespace {
 constexpr std::size_t kSecretBytes = 32;
 constexpr std::size_t kReferenceBytes = 16;
 constexpr std::size_t kSaltBytes = 32;
+/// There from the removal of values until they are in no file any more. No secret has this name.
+constexpr std::string_view kPurgePending = "purge-pending";
 
 std::string account_prefix(const TenantId& tenant, const AccountId& account) {
   std::string prefix = tenant.value();
@@ -90,11 +92,22 @@ Result<std::size_t> PrivateStore::erase(const TenantId& tenant, const AccountId&
     for (; cursor->valid(); cursor->next()) batch.erase(kValues, std::string(cursor->key()));
     if (!cursor->status().ok()) return cursor->status();
   }
-  if (batch.empty()) return std::size_t{0};
+  const std::size_t values = batch.operations().size();
+  if (values == 0) {
+    // The rows may be gone since an attempt that did not get to rewriting the files.
+    auto pending = store_.get(kSecrets, kPurgePending);
+    if (!pending.ok()) return pending.status();
+    if (!*pending) return values;
+  }
+  batch.put(kSecrets, std::string(kPurgePending), "");
   Status status = store_.write(batch);
   if (status.ok()) status = store_.purge(kValues);
   if (!status.ok()) return status;
-  return batch.operations().size();
+  KvBatch done;
+  done.erase(kSecrets, std::string(kPurgePending));
+  status = store_.write(done);
+  if (!status.ok()) return status;
+  return values;
 }
 
 }  // namespace daybook::eventstore

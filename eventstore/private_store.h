@@ -48,7 +48,8 @@ class PrivateStore {
   /// Removes one value: its command was refused.
   Status remove(const TenantId& tenant, const AccountId& account, const domain::PrivateValue& name);
 
-  /// Removes all values of an account from every file of the store; returns how many.
+  /// Removes all values of an account from every file of the store; returns how many. One that
+  /// failed or was interrupted is completed by the next.
   Result<std::size_t> erase(const TenantId& tenant, const AccountId& account);
 
  private:

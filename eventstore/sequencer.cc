@@ -6,14 +6,14 @@
 #include "domain/base/check.h"
 #include "domain/posting_rules.h"
 #include "eventstore/event_codec.h"
+#include "eventstore/memory_use.h"
 
 namespace daybook::eventstore {
 namespace {
 
-/// Room for the largest decision; an entry with less is closed first. The raw body is bounded, so
-/// the encoded entry is too, whatever compression makes of it.
-constexpr std::size_t kDecisionBytesMax = std::size_t{256} * 1024;
-constexpr std::uint32_t kDecisionEventsMax = 256 + 2;  // with its claim and adoption
+/// Of the length before each event of a body.
+constexpr std::size_t kFrameBytesMax = 3;
+static_assert(kEventBytesMax < (std::size_t{1} << (7 * kFrameBytesMax)));
 
 bool is_refusal(const domain::Event& event) {
   return std::holds_alternative<domain::ChargeRefused>(event) ||
@@ -159,22 +159,23 @@ void Sequencer::settle(const Command& command, ResidentAccount& account,
   // Each round ends up to kSettledPerDecision of at most kOpenHoldsMax holds.
   for (auto due = domain::settle(account.state, catalogue, now); !due.empty();
        due = domain::settle(account.state, catalogue, now)) {
+    std::vector<Draft> drafts;
+    drafts.reserve(due.size());
     for (auto& event : due) {
       domain::evolve(account.state, event, now);
-      Draft draft{{.stream = command.stream(),
-                   .version = account.state.version,
-                   .recorded_at = now,
-                   .effective_at = now,
-                   .actor = "system",
-                   .rules_version = domain::kPostingRulesVersion,
-                   .event = std::move(event)},
-                  {},
-                  {}};
+      Draft& draft = drafts.emplace_back();
+      draft.event = {.stream = command.stream(),
+                     .version = account.state.version,
+                     .recorded_at = now,
+                     .effective_at = now,
+                     .actor = "system",
+                     .rules_version = domain::kPostingRulesVersion,
+                     .event = std::move(event)};
       draft.bytes = encode_event(draft.event);
-      account.recent.add(append(std::move(draft))->position);
     }
+    make_room(drafts);
+    for (auto& draft : drafts) account.recent.add(append(std::move(draft))->position);
     account.end_position = tail_.next_position();
-    seal_if_full();
   }
 }
 
@@ -230,9 +231,13 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
     item.bytes = encode_event(item.event);
     if (item.bytes.size() > kEventBytesMax) return nullptr;
   }
+  make_room(drafts);
   PlacedEventPtr answering;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
-    if (first <= i && i <= last) domain::evolve(stream.state, drafts[i].event);
+    if (first <= i && i <= last) {
+      domain::evolve(stream.state, drafts[i].event);
+      stream.grown += drafts[i].bytes.size();
+    }
     PlacedEventPtr placed = append(std::move(drafts[i]));
     if (first <= i && i <= last) stream.recent.add(placed->position);
     if (i == last) {
@@ -241,6 +246,8 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
     }
   }
   stream.recent.drop_before(tail_.base_position());
+  // Measured again when it may have doubled: in all, a constant effort for each event.
+  if (stream.grown > stream.counted) count(stream);
   return answering;
 }
 
@@ -284,13 +291,17 @@ void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
   } else {
     waiting_.push_back({answer.position, std::move(prepared.complete), std::move(answer)});
   }
-  seal_if_full();
 }
 
-void Sequencer::seal_if_full() {
-  const bool has_room = open_.body.size() + kDecisionBytesMax <= kEntryBodyBytesMax &&
-                        open_.count + kDecisionEventsMax <= kEntryEventsMax;
-  if (!has_room) ready_.push_back(seal());
+void Sequencer::make_room(const std::vector<Draft>& drafts) {
+  std::size_t bytes = 0;
+  for (const Draft& draft : drafts) bytes += kFrameBytesMax + draft.bytes.size();
+  const auto fits = [&] {
+    return open_.body.size() + bytes <= kEntryBodyBytesMax &&
+           open_.count + drafts.size() <= kEntryEventsMax;
+  };
+  if (open_.count > 0 && !fits()) ready_.push_back(seal());
+  CHECK(fits());
 }
 
 std::shared_ptr<const Entry> Sequencer::take_entry() {
@@ -334,46 +345,64 @@ void Sequencer::on_indexed(std::uint64_t position) {
   indexed_ = std::min(position, committed_);
   if (indexed_ > limits_.window_slack_events) {
     tail_.drop_before(indexed_ - limits_.window_slack_events);
-    floor_ = std::max(floor_, tail_.base_position());
   }
-  if (accounts_.size() <= limits_.resident_streams_max) return;
+  tail_.shrink_to(limits_.window_slack_bytes, indexed_);
+  floor_ = std::max(floor_, tail_.base_position());
+  if (accounts_.size() <= limits_.resident_streams_max &&
+      resident_bytes_ <= limits_.resident_bytes_max) {
+    return;
+  }
   // One sweep of a clock: what was used since the last one stays, and so does what the log index
   // does not have yet. Look-ups made before a state was let go are too old for it.
   for (auto item = accounts_.begin(); item != accounts_.end();) {
     ResidentAccount& account = item->second;
     const bool is_clean = account.end_position <= indexed_;
     if (!is_clean || std::exchange(account.used, false)) {
+      account.recent.drop_before(tail_.base_position());
       ++item;
       continue;
     }
     floor_ = std::max(floor_, account.end_position);
     residents_.remove(item->first);
+    resident_bytes_ -= account.counted;
     item = accounts_.erase(item);
   }
 }
 
-Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& prepared) {
-  const std::string key = stream_key(prepared.command.stream());
-  const auto found = accounts_.find(key);
-  if (found != accounts_.end()) {
+template <class State>
+void Sequencer::count(Resident<State>& stream) {
+  resident_bytes_ -= stream.counted;
+  stream.counted = sizeof(stream) + memory_of(stream.state) + stream.recent.bytes();
+  stream.grown = 0;
+  resident_bytes_ += stream.counted;
+}
+
+/// The stream's state in memory; null if neither it nor the look-ups have it.
+template <class State>
+Sequencer::Resident<State>* Sequencer::load(
+    std::unordered_map<std::string, Resident<State>>& streams, const std::string& key,
+    const std::optional<State>& state) {
+  const auto found = streams.find(key);
+  if (found != streams.end()) {
     found->second.used = true;
     return &found->second;
   }
-  if (!prepared.lookups.account) return nullptr;
+  if (!state) return nullptr;
   residents_.add(key);
-  return &accounts_.emplace(key, ResidentAccount{*prepared.lookups.account, 0, {}, true})
-              .first->second;
+  Resident<State>& loaded = streams[key];
+  loaded.state = *state;
+  count(loaded);
+  return &loaded;
+}
+
+Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& prepared) {
+  return load(accounts_, stream_key(prepared.command.stream()), prepared.lookups.account);
 }
 
 Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& prepared) {
   // Tenants are few and always wanted: once in memory they stay.
-  const std::string key = stream_key(domain::StreamId::of_tenant(prepared.command.tenant));
-  const auto found = tenants_.find(key);
-  if (found != tenants_.end()) return &found->second;
-  if (!prepared.lookups.tenant) return nullptr;
-  residents_.add(key);
-  return &tenants_.emplace(key, ResidentTenant{*prepared.lookups.tenant, 0, {}, true})
-              .first->second;
+  return load(tenants_, stream_key(domain::StreamId::of_tenant(prepared.command.tenant)),
+              prepared.lookups.tenant);
 }
 
 Sequencer::Dedup Sequencer::answer_duplicate(PreparedCommand& prepared, std::uint64_t version) {

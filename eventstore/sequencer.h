@@ -22,9 +22,12 @@ namespace daybook::eventstore {
 
 /// Bounds of the sequencer's memory and patience.
 struct SequencerLimits {
-  std::size_t resident_streams_max = 200'000;  ///< Beyond it, clean states are let go.
-  std::uint64_t window_slack_events =
-      16'384;  ///< Kept although indexed, for look-ups on their way.
+  // Beyond either of these, clean states are let go.
+  std::size_t resident_streams_max = 200'000;
+  std::size_t resident_bytes_max = std::size_t{128} << 20;
+  // Kept although indexed, for look-ups on their way: no more than either.
+  std::uint64_t window_slack_events = 16'384;
+  std::size_t window_slack_bytes = std::size_t{16} << 20;
   RefusalLimits refusals;
 };
 
@@ -74,6 +77,7 @@ class Sequencer {
   std::uint64_t next_position() const { return tail_.next_position(); }
   std::size_t waiting() const { return waiting_.size(); }
   std::size_t resident_streams() const { return accounts_.size() + tenants_.size(); }
+  std::size_t resident_bytes() const { return resident_bytes_; }
   std::size_t window_bytes() const { return tail_.bytes(); }
 
  private:
@@ -83,6 +87,8 @@ class Sequencer {
     State state;
     std::uint64_t end_position = 0;  ///< After its last event; 0: none since it was loaded.
     RecentPositions recent;          ///< Of its events since it was loaded.
+    std::size_t counted = 0;         ///< Bytes, as they are part of resident_bytes_.
+    std::size_t grown = 0;           ///< Bytes of events since then: it has grown by less.
     bool used = true;                ///< Since the last sweep.
   };
   using ResidentAccount = Resident<domain::AccountState>;
@@ -94,6 +100,11 @@ class Sequencer {
     Answer answer;
   };
 
+  template <class State>
+  Resident<State>* load(std::unordered_map<std::string, Resident<State>>& streams,
+                        const std::string& key, const std::optional<State>& state);
+  template <class State>
+  void count(Resident<State>& stream);
   ResidentAccount* resident_account(const PreparedCommand& prepared);
   ResidentTenant* resident_tenant(const PreparedCommand& prepared);
 
@@ -130,8 +141,8 @@ class Sequencer {
   PlacedEventPtr append(Draft draft);
   void reject_too_large(PreparedCommand& prepared, std::uint64_t version);
   void answer(PreparedCommand& prepared, Answer answer);
-  /// Closes the open entry if the largest decision would not fit it.
-  void seal_if_full();
+  /// A decision is in one entry as a whole: closes the open one if these do not fit it.
+  void make_room(const std::vector<Draft>& drafts);
   std::shared_ptr<const Entry> seal();
 
   std::uint32_t partition_;
@@ -154,9 +165,10 @@ class Sequencer {
 
   std::unordered_map<std::string, ResidentAccount> accounts_;  ///< By stream_key.
   std::unordered_map<std::string, ResidentTenant> tenants_;
-  ResidentStreams residents_;    ///< Of both.
-  std::deque<Waiting> waiting_;  ///< By position.
-  RefusalLimit refusals_;        ///< Apart from the states: letting one go forgives nothing.
+  ResidentStreams residents_;       ///< Of both.
+  std::size_t resident_bytes_ = 0;  ///< Of both, about.
+  std::deque<Waiting> waiting_;     ///< By position.
+  RefusalLimit refusals_;           ///< Apart from the states: letting one go forgives nothing.
 };
 
 }  // namespace daybook::eventstore

@@ -7,10 +7,17 @@
 #include "eventstore/wire.h"
 
 namespace daybook::eventstore {
+namespace {
+
+/// Of one key in its segment and in the map, and of one event's place.
+constexpr std::size_t kKeyBytes = 96;
+constexpr std::size_t kEventBytes = sizeof(std::uint32_t);
+
+}  // namespace
 
 void Tail::push(std::size_t offset, const std::vector<LookupKey>& keys) {
   if (segments_.empty() || segments_.back().entry != nullptr) {
-    segments_.push_back({next_, nullptr, {}, {}});
+    segments_.push_back({next_, nullptr, {}, {}, 0});
   }
   Segment& open = segments_.back();
   open.offsets.push_back(static_cast<std::uint32_t>(offset));
@@ -18,6 +25,8 @@ void Tail::push(std::size_t offset, const std::vector<LookupKey>& keys) {
     open.keys.emplace_back(key, next_);
     by_key_[key] = next_;
   }
+  open.bytes += kEventBytes + keys.size() * kKeyBytes;
+  bytes_ += kEventBytes + keys.size() * kKeyBytes;
   ++next_;
 }
 
@@ -25,6 +34,7 @@ void Tail::seal(std::shared_ptr<const Entry> entry) {
   CHECK(!segments_.empty() && segments_.back().entry == nullptr);
   Segment& open = segments_.back();
   CHECK(entry->base_position == open.base && entry->count == open.offsets.size());
+  open.bytes += entry->body.size();
   bytes_ += entry->body.size();
   open.entry = std::move(entry);
 }
@@ -49,19 +59,25 @@ PlacedEventPtr Tail::event_at(std::uint64_t position, const std::string& open_bo
   return std::make_shared<PlacedEvent>(PlacedEvent{std::move(*event), position});
 }
 
-void Tail::drop_before(std::uint64_t position) {
-  while (!segments_.empty() && segments_.front().entry != nullptr &&
+void Tail::drop_before(std::uint64_t position) { shrink_to(0, position); }
+
+void Tail::shrink_to(std::size_t bytes, std::uint64_t position) {
+  while (bytes_ > bytes && !segments_.empty() && segments_.front().entry != nullptr &&
          segments_.front().entry->end_position() <= position) {
-    Segment& oldest = segments_.front();
-    for (const auto& [key, at] : oldest.keys) {
-      const auto found = by_key_.find(key);
-      // A newer event under the same key (a later refund of a charge) stays.
-      if (found != by_key_.end() && found->second == at) by_key_.erase(found);
-    }
-    bytes_ -= oldest.entry->body.size();
-    base_ = oldest.entry->end_position();
-    segments_.pop_front();
+    drop_oldest();
   }
+}
+
+void Tail::drop_oldest() {
+  Segment& oldest = segments_.front();
+  for (const auto& [key, at] : oldest.keys) {
+    const auto found = by_key_.find(key);
+    // A newer event under the same key (a later refund of a charge) stays.
+    if (found != by_key_.end() && found->second == at) by_key_.erase(found);
+  }
+  bytes_ -= oldest.bytes;
+  base_ = oldest.entry->end_position();
+  segments_.pop_front();
 }
 
 }  // namespace daybook::eventstore

@@ -22,6 +22,7 @@ class Tail {
 
   std::uint64_t base_position() const { return base_; }
   std::uint64_t next_position() const { return next_; }
+  /// Memory of the sealed entries and of all look-up keys, about.
   std::size_t bytes() const { return bytes_; }
 
   /// Adds the next event, which lies at `offset` of the body of the open entry.
@@ -38,6 +39,8 @@ class Tail {
 
   /// Forgets whole entries before `position`.
   void drop_before(std::uint64_t position);
+  /// Forgets the oldest entries, whole and before `position`, while there are more bytes than that.
+  void shrink_to(std::size_t bytes, std::uint64_t position);
 
  private:
   struct Segment {
@@ -45,7 +48,10 @@ class Tail {
     std::shared_ptr<const Entry> entry;  ///< Null while open.
     std::vector<std::uint32_t> offsets;
     std::vector<std::pair<LookupKey, std::uint64_t>> keys;
+    std::size_t bytes = 0;
   };
+
+  void drop_oldest();
 
   std::uint64_t base_;
   std::uint64_t next_;

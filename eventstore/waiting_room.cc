@@ -1,5 +1,6 @@
 #include "eventstore/waiting_room.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "domain/base/check.h"
@@ -55,17 +56,28 @@ void WaitingRoom::readmit(Party party) {
   ready_.push_back(std::move(party.stream));
 }
 
-std::optional<std::pair<std::string, PreparedCommand>> WaitingRoom::next() {
+std::optional<PreparedCommand> WaitingRoom::next() {
   if (ready_.empty()) return std::nullopt;
-  std::string stream = ready_.front();
-  const auto found = lines_.find(stream);
-  PreparedCommand prepared = std::move(found->second.commands.front());
-  found->second.commands.pop_front();
-  if (found->second.commands.empty()) {
+  const auto found = lines_.find(ready_.front());
+  auto& commands = found->second.commands;
+  std::optional<PreparedCommand> prepared(std::move(commands.front()));
+  commands.pop_front();
+  if (commands.empty()) {
     ready_.pop_front();
     lines_.erase(found);
   }
-  return std::pair(std::move(stream), std::move(prepared));
+  return prepared;
+}
+
+std::vector<PreparedCommand> WaitingRoom::clear_waiting_for_index() {
+  std::vector<PreparedCommand> gone;
+  for (const auto& [position, stream] : std::exchange(parked_, {})) {
+    const auto found = lines_.find(stream);
+    auto& commands = found->second.commands;
+    std::move(commands.begin(), commands.end(), std::back_inserter(gone));
+    lines_.erase(found);
+  }
+  return gone;
 }
 
 std::vector<PreparedCommand> WaitingRoom::clear() {

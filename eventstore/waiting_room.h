@@ -48,10 +48,14 @@ class WaitingRoom {
   void readmit(Party party);
 
   bool has_ready() const { return !ready_.empty(); }
-  /// The next command whose turn it is, with its stream; none if no line is ready.
-  std::optional<std::pair<std::string, PreparedCommand>> next();
+  /// The next command whose turn it is; none if no line is ready.
+  std::optional<PreparedCommand> next();
 
-  /// Lets everybody go who is not away; the streams of those who are away stay blocked.
+  /// Whether a line waits for an index position that release() was not given yet.
+  bool waits_for_index() const { return !parked_.empty(); }
+  /// Lets all of those lines go.
+  std::vector<PreparedCommand> clear_waiting_for_index();
+  /// Lets everybody go who is not away; the streams of those who are stay blocked.
   std::vector<PreparedCommand> clear();
 
  private:

@@ -125,7 +125,7 @@ Status Accounts::apply(const eventstore::DecodedEntry& entry, eventstore::KvBatc
   for (std::size_t i = 0; i < entry.events.size(); ++i) {
     const domain::RecordedEvent& event = entry.events[i];
     if (event.stream.kind != domain::StreamKind::kAccount) continue;
-    auto found = rows_.edit(account_prefix(event.stream.tenant, event.stream.id));
+    auto found = rows().edit(account_prefix(event.stream.tenant, event.stream.id));
     if (!found.ok()) return found.status();
     std::optional<AccountRow>& row = **found;
     if (!row) row.emplace();
@@ -137,11 +137,6 @@ Status Accounts::apply(const eventstore::DecodedEntry& entry, eventstore::KvBatc
     row->version = event.version;
     row->position = entry.entry.base_position + i;
   }
-  return {};
-}
-
-Status Accounts::finish(eventstore::KvBatch& batch) {
-  rows_.finish(batch);
   return {};
 }
 

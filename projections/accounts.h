@@ -10,8 +10,7 @@
 #include "domain/account.h"
 #include "domain/base/result.h"
 #include "eventstore/kv.h"
-#include "projections/projection.h"
-#include "projections/row_cache.h"
+#include "projections/row_projection.h"
 
 namespace daybook::projections {
 
@@ -38,21 +37,12 @@ struct AccountRow {
 };
 
 /// Table `accounts`: tenant NUL account NUL -> AccountRow.
-class Accounts final : public Projection {
+class Accounts final : public RowProjection<AccountRow> {
  public:
   Accounts(const eventstore::KvStore& store, eventstore::Table table)
-      : table_(table), rows_(store, table) {}
+      : RowProjection("accounts", 2, store, table) {}
 
-  std::string_view name() const override { return "accounts"; }
-  std::uint32_t code_version() const override { return 2; }
-  eventstore::Table table() const override { return table_; }
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
-  Status finish(eventstore::KvBatch& batch) override;
-  void reset() override { rows_.clear(); }
-
- private:
-  eventstore::Table table_;
-  RowCache<AccountRow> rows_;
 };
 
 std::string encode_row(const AccountRow& row);

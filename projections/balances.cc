@@ -98,7 +98,7 @@ Status Balances::apply_event(const domain::RecordedEvent& event, std::uint64_t p
   if (!change) return {};
   std::string key = account_prefix(event.stream.tenant, event.stream.id);
   key += change->currency.code();
-  auto found = rows_.edit(key);
+  auto found = rows().edit(key);
   if (!found.ok()) return found.status();
   std::optional<BalanceRow>& row = **found;
   if (!row) row = BalanceRow{{change->currency, {}, {}, {}}, event.version, 0};
@@ -106,11 +106,6 @@ Status Balances::apply_event(const domain::RecordedEvent& event, std::uint64_t p
   if (change->held) row->balance.held = *change->held;
   if (change->limit_override) row->balance.limit_override = *change->limit_override;
   row->position = position;
-  return {};
-}
-
-Status Balances::finish(eventstore::KvBatch& batch) {
-  rows_.finish(batch);
   return {};
 }
 

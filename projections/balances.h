@@ -8,8 +8,7 @@
 #include "domain/account.h"
 #include "domain/base/result.h"
 #include "eventstore/kv.h"
-#include "projections/projection.h"
-#include "projections/row_cache.h"
+#include "projections/row_projection.h"
 
 namespace daybook::projections {
 
@@ -23,23 +22,15 @@ struct BalanceRow {
 };
 
 /// Table `balances`: tenant NUL account NUL currency code -> BalanceRow.
-class Balances final : public Projection {
+class Balances final : public RowProjection<BalanceRow> {
  public:
   Balances(const eventstore::KvStore& store, eventstore::Table table)
-      : table_(table), rows_(store, table) {}
+      : RowProjection("balances", 1, store, table) {}
 
-  std::string_view name() const override { return "balances"; }
-  std::uint32_t code_version() const override { return 1; }
-  eventstore::Table table() const override { return table_; }
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
-  Status finish(eventstore::KvBatch& batch) override;
-  void reset() override { rows_.clear(); }
 
  private:
   Status apply_event(const domain::RecordedEvent& event, std::uint64_t position);
-
-  eventstore::Table table_;
-  RowCache<BalanceRow> rows_;
 };
 
 std::string encode_row(const BalanceRow& row);

@@ -77,27 +77,22 @@ Status Due::apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& ba
 Status Due::apply_event(const domain::RecordedEvent& event, eventstore::KvBatch& batch) {
   if (const auto* placed = std::get_if<domain::HoldPlaced>(&event.event)) {
     if (!placed->expires_at) return {};
-    auto time = times_.edit(hold_key(event.stream, event.version));
+    auto time = rows().edit(hold_key(event.stream, event.version));
     if (!time.ok()) return time.status();
     **time = DueTime{*placed->expires_at};
-    batch.put(table_, order_key(*placed->expires_at, event.stream, event.version), "");
+    batch.put(table(), order_key(*placed->expires_at, event.stream, event.version), "");
     return {};
   }
   const auto ended = ended_hold(event.event);
   if (!ended) return {};
   const std::string key = hold_key(event.stream, ended->version);
-  auto time = times_.read(key);
+  auto time = rows().read(key);
   if (!time.ok()) return time.status();
   if (!**time) return {};  // It had no expiry.
-  batch.erase(table_, order_key((**time)->due_at, event.stream, ended->version));
-  auto gone = times_.edit(key);
+  batch.erase(table(), order_key((**time)->due_at, event.stream, ended->version));
+  auto gone = rows().edit(key);
   if (!gone.ok()) return gone.status();
   (*gone)->reset();
-  return {};
-}
-
-Status Due::finish(eventstore::KvBatch& batch) {
-  times_.finish(batch);
   return {};
 }
 

@@ -9,8 +9,7 @@
 #include "domain/base/time.h"
 #include "domain/stream.h"
 #include "eventstore/kv.h"
-#include "projections/projection.h"
-#include "projections/row_cache.h"
+#include "projections/row_projection.h"
 
 namespace daybook::projections {
 
@@ -33,23 +32,15 @@ bool decode_row(std::string_view bytes, DueTime& row);
 /// Table `due`, of the open holds with an expiry:
 /// `D` + sortable due time + stream_key + version -> nothing (the order of what is due), and
 /// `H` + version_key -> due time (to find that row when the hold ends).
-class Due final : public Projection {
+class Due final : public RowProjection<DueTime> {
  public:
   Due(const eventstore::KvStore& store, eventstore::Table table)
-      : table_(table), times_(store, table) {}
+      : RowProjection("due", 1, store, table) {}
 
-  std::string_view name() const override { return "due"; }
-  std::uint32_t code_version() const override { return 1; }
-  eventstore::Table table() const override { return table_; }
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
-  Status finish(eventstore::KvBatch& batch) override;
-  void reset() override { times_.clear(); }
 
  private:
   Status apply_event(const domain::RecordedEvent& event, eventstore::KvBatch& batch);
-
-  eventstore::Table table_;
-  RowCache<DueTime> times_;
 };
 
 /// What is due at or before `time`, earliest first, at most `limit`. With the greatest Instant and

@@ -101,16 +101,11 @@ Status GeneralLedger::apply_event(const domain::RecordedEvent& event) {
     key.push_back(static_cast<char>(posting.account));
     key += posting.amount.currency.code();
     append_sortable(key, utc_day_of(event.effective_at));
-    auto row = rows_.edit(key);
+    auto row = rows().edit(key);
     if (!row.ok()) return row.status();
     if (!**row) (*row)->emplace();
     (**row)->add(posting.amount.amount);
   }
-  return {};
-}
-
-Status GeneralLedger::finish(eventstore::KvBatch& batch) {
-  rows_.finish(batch);
   return {};
 }
 

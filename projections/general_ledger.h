@@ -9,8 +9,7 @@
 #include "domain/base/result.h"
 #include "domain/posting_rules.h"
 #include "eventstore/kv.h"
-#include "projections/projection.h"
-#include "projections/row_cache.h"
+#include "projections/row_projection.h"
 #include "projections/wide_sum.h"
 
 namespace daybook::projections {
@@ -31,23 +30,15 @@ bool decode_row(std::string_view bytes, LedgerSums& row);
 /// Table `general_ledger`: tenant NUL, ledger account (one byte), currency code, sortable UTC day
 /// of effective_at -> LedgerSums. The day is when the money counts, so a late event changes an old
 /// day.
-class GeneralLedger final : public Projection {
+class GeneralLedger final : public RowProjection<LedgerSums> {
  public:
   GeneralLedger(const eventstore::KvStore& store, eventstore::Table table)
-      : table_(table), rows_(store, table) {}
+      : RowProjection("general_ledger", 1, store, table) {}
 
-  std::string_view name() const override { return "general_ledger"; }
-  std::uint32_t code_version() const override { return 1; }
-  eventstore::Table table() const override { return table_; }
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
-  Status finish(eventstore::KvBatch& batch) override;
-  void reset() override { rows_.clear(); }
 
  private:
   Status apply_event(const domain::RecordedEvent& event);
-
-  eventstore::Table table_;
-  RowCache<LedgerSums> rows_;
 };
 
 /// What one ledger account took in one currency.

@@ -247,6 +247,7 @@ Status Projector::fail(std::size_t index, Status status) {
     }
   }
   waiters_.close();
+  if (failure_observer_) failure_observer_();
   return status;
 }
 

@@ -59,11 +59,10 @@ struct ProjectorStatus {
 /// it for good, with the error published. It never skips.
 ///
 /// Thread rule: run_once, start and stop by one thread, and run_once not between start and stop;
-/// on_applied before either. Everything else by any thread. Callbacks run on the projector's thread
-/// (its caller's for run_once; when_applied calls at once in the calling thread what is there
-/// already) and must not block.
-/// Crash: tables fall back to earlier batches, each with its own checkpoint, and are read on from
-/// there.
+/// on_applied and on_failed before either. Everything else by any thread. Callbacks run on the
+/// projector's thread (its caller's for run_once; when_applied calls at once in the calling thread
+/// what is there already) and must not block. Crash: tables fall back to earlier batches, each with
+/// its own checkpoint, and are read on from there.
 class Projector {
  public:
   /// REQUIRES: each projection has a table of its own. `log`, `store` and `clock` outlive it; the
@@ -99,6 +98,8 @@ class Projector {
 
   /// Called with applied() whenever it may have changed, once at the beginning too.
   void on_applied(std::function<void(std::uint64_t)> observer) { observer_ = std::move(observer); }
+  /// Called once, when an error has stopped it: applied() will not advance any more.
+  void on_failed(std::function<void()> observer) { failure_observer_ = std::move(observer); }
 
  private:
   struct Follower {
@@ -133,6 +134,7 @@ class Projector {
   const Clock& clock_;
   ProjectorLimits limits_;
   std::function<void(std::uint64_t)> observer_;
+  std::function<void()> failure_observer_;
 
   // The projector's thread alone.
   std::vector<Follower> followers_;

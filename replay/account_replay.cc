@@ -7,6 +7,7 @@
 #include "domain/base/check.h"
 #include "eventstore/event_codec.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "replay/event_check.h"
 #include "replay/ledger_files.h"
 
@@ -144,7 +145,8 @@ Result<AccountReplay> replay_account(const eventstore::EventLog& log, const Repl
   CHECK(!(query.as_of && query.as_of_position));
   const eventstore::LogHead head = log.head();
   if (query.as_of_position && *query.as_of_position >= head.next_position) {
-    return invalid("position " + position_text(head.generation, *query.as_of_position) +
+    return invalid("position " +
+                   to_text(eventstore::PublicPosition{head.generation, 0, *query.as_of_position}) +
                    ": the log ends before it");
   }
   auto cursor = log.read(0);
@@ -186,7 +188,8 @@ std::string to_json(const AccountReplay& replay) {
       .string("account", replay.account.value())
       .string("status", name_of(replay.state.status))
       .number("version", replay.state.version)
-      .string("position", position_text(replay.generation, replay.position))
+      .string("position",
+              to_text(eventstore::PublicPosition{replay.generation, 0, replay.position}))
       .raw("balances", eventstore::json_array(balances))
       .raw("tags", own.text())
       .raw("services", services.text())
@@ -197,7 +200,8 @@ std::string to_text(const AccountReplay& replay) {
   std::string text = "account " + replay.tenant.value() + "/" + replay.account.value() + ", " +
                      std::string(name_of(replay.state.status)) + ", version " +
                      std::to_string(replay.state.version) + " at position " +
-                     position_text(replay.generation, replay.position) + "\n";
+                     to_text(eventstore::PublicPosition{replay.generation, 0, replay.position}) +
+                     "\n";
   for (const auto& view : replay.balances) {
     const auto money = [&](domain::Amount amount) {
       return to_text(domain::Money{amount, view.currency});

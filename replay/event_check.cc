@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 #include <type_traits>
 
 #include "domain/base/check.h"
 #include "domain/posting_rules.h"
+#include "eventstore/event_id.h"
 
 namespace daybook::replay {
 namespace {
@@ -201,6 +204,46 @@ class NumberCheck {
   std::optional<Finding> finding_;
 };
 
+template <class Named>
+bool has_repeated_name(const std::vector<Named>& values) {
+  std::set<std::string_view> names;
+  for (const auto& value : values) {
+    if (!names.insert(value.name).second) return true;
+  }
+  return false;
+}
+
+/// The greatest version that an event names; 0 if it names none.
+template <class Body>
+std::uint64_t named_version(const Body& body) {
+  std::uint64_t version = 0;
+  if constexpr (requires { body.hold.version; }) version = std::max(version, body.hold.version);
+  if constexpr (requires { body.charge.version; }) version = std::max(version, body.charge.version);
+  if constexpr (requires { body.top_up.version; }) version = std::max(version, body.top_up.version);
+  if constexpr (requires { body.of->version; }) {
+    if (body.of) version = std::max(version, body.of->version);
+  }
+  return version;
+}
+
+/// What the public form of an event needs: one object of attributes or tags, ids of what it names.
+std::optional<Finding> check_public(const RecordedEvent& event) {
+  return std::visit(
+      [&](const auto& body) -> std::optional<Finding> {
+        bool repeated = false;
+        if constexpr (requires { body.attributes; }) repeated = has_repeated_name(body.attributes);
+        if constexpr (requires { body.tags; }) repeated = has_repeated_name(body.tags);
+        if (repeated) return Finding{"names", "each once", "one of them twice"};
+        const std::uint64_t version = std::max(event.version, named_version(body));
+        if (version >= eventstore::kEventVersionEnd) {
+          return Finding{"version", "below " + std::to_string(eventstore::kEventVersionEnd),
+                         std::to_string(version)};
+        }
+        return std::nullopt;
+      },
+      event.event);
+}
+
 Finding version_differs(std::uint64_t before, std::uint64_t found) {
   return {"version", std::to_string(before + 1), std::to_string(found)};
 }
@@ -237,6 +280,7 @@ std::optional<Finding> check_form(const RecordedEvent& event) {
     return Finding{"effective_at", "at most " + to_rfc3339(event.recorded_at),
                    to_rfc3339(event.effective_at)};
   }
+  if (auto finding = check_public(event)) return finding;
   return check_postings(event);
 }
 

@@ -4,7 +4,9 @@
 
 #include "eventstore/event_codec.h"
 #include "eventstore/watermark.h"
+#include "projections/all_projections.h"
 #include "projections/tables.h"
+#include "replay/event_check.h"
 #include "replay/ledger_files.h"
 
 namespace daybook::replay {
@@ -54,6 +56,11 @@ Result<EventView> inspect_event(const std::string& dir, std::uint64_t position) 
   }
   auto event = eventstore::decode_event(view.bytes);
   if (!event.ok()) return event.status();
+  // What has no public form is not shown; verify says more.
+  if (const auto finding = check_form(*event)) {
+    return corrupt("position " + std::to_string(position) + ": " + finding->check + ": expected " +
+                   finding->expected + ", found " + finding->found);
+  }
   view.event = std::move(*event);
   return view;
 }
@@ -83,7 +90,7 @@ Status read_checkpoints(const std::string& dir, LedgerStats& stats) {
   if (!store.ok()) {
     return store.status().code() == StatusCode::kNotFound ? Status() : store.status();
   }
-  for (const auto& projection : all_projections(**store)) {
+  for (const auto& projection : projections::all_projections(**store)) {
     auto row = (*store)->get(projection->table(), projections::kCheckpointKey);
     if (!row.ok()) return row.status();
     auto& checkpoint = stats.checkpoints[std::string(projection->name())];

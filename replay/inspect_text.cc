@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "eventstore/public_json.h"
 #include "replay/inspect.h"
 #include "replay/ledger_files.h"
@@ -82,15 +83,15 @@ std::string to_json(const EntryView& view) {
 }
 
 std::string to_text(const EventView& view) {
-  return "position " + position_text(view.generation, view.position) + " in entry " +
-         std::to_string(view.entry_no) + "\n" + eventstore::public_json(view.event) + "\nstored " +
-         std::to_string(view.bytes.size()) + " bytes " + to_hex(view.bytes) + "\n";
+  return "position " + to_text(eventstore::PublicPosition{view.generation, 0, view.position}) +
+         " in entry " + std::to_string(view.entry_no) + "\n" + eventstore::public_json(view.event) +
+         "\nstored " + std::to_string(view.bytes.size()) + " bytes " + to_hex(view.bytes) + "\n";
 }
 
 std::string to_json(const EventView& view) {
   const std::string json = eventstore::public_json(view.event);
   return JsonObject()
-      .string("position", position_text(view.generation, view.position))
+      .string("position", to_text(eventstore::PublicPosition{view.generation, 0, view.position}))
       .number("entry", view.entry_no)
       .string("hash", to_hex(eventstore::public_hash(json)))
       .raw("event", json)

@@ -13,11 +13,6 @@
 #include "domain/base/check.h"
 #include "eventstore/files.h"
 #include "eventstore/private_store.h"
-#include "projections/accounts.h"
-#include "projections/balances.h"
-#include "projections/due.h"
-#include "projections/general_ledger.h"
-#include "projections/index_rows.h"
 #include "projections/tables.h"
 
 namespace daybook::replay {
@@ -113,22 +108,6 @@ Result<std::unique_ptr<RocksKv>> open_private(const std::string& dir, RocksKv::M
   return RocksKv::open(LedgerFiles(dir).private_store, tables, options);
 }
 
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store) {
-  std::vector<std::unique_ptr<projections::Projection>> all;
-  all.push_back(std::make_unique<projections::IndexKeys>(projections::kKeysTable));
-  all.push_back(std::make_unique<projections::IndexStreams>(projections::kStreamsTable));
-  all.push_back(std::make_unique<projections::IndexStates>(store, projections::kStatesTable));
-  all.push_back(std::make_unique<projections::Balances>(store, projections::kBalancesTable));
-  all.push_back(std::make_unique<projections::Accounts>(store, projections::kAccountsTable));
-  all.push_back(std::make_unique<projections::Due>(store, projections::kDueTable));
-  all.push_back(
-      std::make_unique<projections::GeneralLedger>(store, projections::kGeneralLedgerTable));
-  CHECK(all.size() == projections::kTableCount);
-  for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i]->table() == i);
-  return all;
-}
-
 Status check_new_place(const std::string& dir) {
   const LedgerFiles files(dir);
   for (const std::string& part : {files.projections, files.private_store, files.admin_key}) {
@@ -198,12 +177,6 @@ Result<std::string> read_small_file(const std::string& path) {
   if (size > kSmallFileBytesMax) return invalid(path + ": larger than 1 MiB");
   bytes.resize(size);
   return bytes;
-}
-
-std::string position_text(std::uint32_t generation, std::uint64_t position) {
-  std::string text;
-  if (generation != 0) text = std::to_string(generation) + ".";
-  return text + "0:" + std::to_string(position);
 }
 
 }  // namespace daybook::replay

@@ -8,7 +8,6 @@
 #include "eventstore/kv.h"
 #include "eventstore/rocks_kv.h"
 #include "eventstore/rocks_log.h"
-#include "projections/projection.h"
 
 /// Where the parts of a ledger lie in its directory, and how each is opened. The one list of names.
 namespace daybook::replay {
@@ -42,10 +41,6 @@ Result<std::unique_ptr<eventstore::RocksKv>> open_projections_for_reading(const 
 Result<std::unique_ptr<eventstore::RocksKv>> open_private(const std::string& dir,
                                                           eventstore::RocksKv::Mode mode);
 
-/// Every projection, over `store`, in the order of projections/tables.h: element i has table i.
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store);
-
 /// Whether a ledger may be begun in `dir`, which exists and holds no log: it must be empty but for
 /// hidden files, `lost+found`, the demo's mark and what an interrupted beginning leaves.
 /// Errors: kCorrupt: there are parts of a ledger; kConflict: of something else; kIo.
@@ -66,8 +61,5 @@ Status write_file_durably(const std::string& path, const std::string& bytes, uns
 
 /// A small file, up to 1 MiB. Errors: kNotFound, kInvalid: larger; kIo.
 Result<std::string> read_small_file(const std::string& path);
-
-/// `[<generation>.]<partition>:<position>`, as the API prints it.
-std::string position_text(std::uint32_t generation, std::uint64_t position);
 
 }  // namespace daybook::replay

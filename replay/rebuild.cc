@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "eventstore/files.h"
+#include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
@@ -72,7 +73,8 @@ Status build(const RocksLog& log, const std::string& path, const Clock& clock,
   limits.batch_events = kBatchEvents;
   limits.batch_bytes = kBatchBytes;
   limits.flush_events = UINT64_MAX;  // Once, at the end: what is not finished is thrown away.
-  projections::Projector projector(log, writes, clock, all_projections(writes), limits);
+  projections::Projector projector(log, writes, clock, projections::all_projections(writes),
+                                   limits);
   const std::uint64_t total = log.head().next_position;
   if (progress) projector.on_applied([&](std::uint64_t position) { progress(position, total); });
   if (Status status = projector.run_once(); !status.ok()) return status;

@@ -1,12 +1,13 @@
 #include "replay/table_fold.h"
 
 #include "domain/base/check.h"
+#include "projections/all_projections.h"
 #include "replay/ledger_files.h"
 
 namespace daybook::replay {
 
 TableFold::TableFold(eventstore::KvStore& scratch) : scratch_(scratch) {
-  for (auto& projection : all_projections(scratch)) {
+  for (auto& projection : projections::all_projections(scratch)) {
     followers_.push_back({std::move(projection), 0, {}});
   }
 }

@@ -10,6 +10,7 @@
 #include "eventstore/decoded_entry.h"
 #include "eventstore/private_store.h"
 #include "eventstore/system_ports.h"
+#include "projections/all_projections.h"
 #include "projections/checkpoint.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
@@ -123,7 +124,7 @@ class Attempt {
   Status plan_tables(TableFold& fold) {
     if (projections_ == nullptr) return {};
     found_ = projections_->snapshot();
-    for (const auto& projection : all_projections(*projections_)) {
+    for (const auto& projection : projections::all_projections(*projections_)) {
       VerifiedTable table{std::string(projection->name()), 0, 0, ""};
       Status status = plan_table(*projection, fold, table);
       if (!status.ok() || !report_.ok()) return status;

@@ -1,5 +1,6 @@
 #include "domain/base/utf8.h"
 #include "eventstore/json_text.h"
+#include "eventstore/position.h"
 #include "replay/ledger_files.h"
 #include "replay/verify.h"
 
@@ -27,7 +28,8 @@ std::string tables_json(const VerifyReport& report) {
   for (const VerifiedTable& table : report.tables) {
     JsonObject json;
     json.string("name", table.name)
-        .string("before_position", position_text(report.head.generation, table.position))
+        .string("before_position",
+                to_text(eventstore::PublicPosition{report.head.generation, 0, table.position}))
         .number("rows", table.rows)
         .boolean("compared", table.skipped.empty());
     if (!table.skipped.empty()) json.string("skipped", table.skipped);

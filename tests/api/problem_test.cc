@@ -8,10 +8,11 @@
 namespace daybook::api {
 namespace {
 
+/// How a detail is written.
 std::string quoted(std::string_view text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
+  const std::string body = problem(400, "x", text, "r").body;
+  const std::size_t at = body.find("\"detail\":") + 9;
+  return body.substr(at, body.rfind(",\"request_id\":") - at);
 }
 
 TEST(ProblemTest, the_standard_members_come_in_order) {

@@ -29,7 +29,7 @@ class ReadingTest : public ::testing::Test {
         private_store_(private_rows_, random_),
         index_(rows_, log_,
                {projections::kKeysTable, projections::kStreamsTable, projections::kStatesTable}),
-        projector_(log_, rows_, clock_, replay::all_projections(rows_)),
+        projector_(log_, rows_, clock_, projections::all_projections(rows_)),
         ledger_(log_, index_, clock_, {}),
         sources_{rows_, log_, private_store_, cursors_, clock_} {
     domain::KeyGrant key;

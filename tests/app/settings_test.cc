@@ -84,8 +84,11 @@ TEST(SettingsTest, every_number_reaches_its_own_field) {
   ASSERT_TRUE(settings.ok()) << settings.status().message();
   const Config& c = settings->config;
   const std::set<std::uint64_t> seen = {c.queue_commands_max,
+                                        c.queue_bytes_max,
                                         c.index_lag_events_max,
+                                        c.window_bytes_max,
                                         c.resident_streams_max,
+                                        c.resident_bytes_max,
                                         c.refusals_burst,
                                         c.refusals_per_second,
                                         c.reader_threads,

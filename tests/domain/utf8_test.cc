@@ -43,5 +43,11 @@ TEST(Utf8Test, cut_and_stray_bytes_are_refused_anywhere) {
   EXPECT_TRUE(is_utf8("плата 5 € 😀"));
 }
 
+TEST(Utf8Test, what_is_not_utf8_is_replaced_byte_by_byte) {
+  EXPECT_EQ(to_utf8("плата 5 € 😀"), "плата 5 € 😀");
+  EXPECT_EQ(to_utf8("a\xE2\x82 b\xFF"), "a\uFFFD\uFFFD b\uFFFD");
+  EXPECT_EQ(to_utf8("\xC0\xAF"), "\uFFFD\uFFFD");
+}
+
 }  // namespace
 }  // namespace daybook

@@ -46,6 +46,52 @@ class BatchTest(LedgerCase):
         self.assertEqual(versions, list(range(2, 2 + len(commands))))
         self.assert_balance(account, balance="1.00")
 
+    def event_id(self, result):
+        return result["body"]["event"]["id"]
+
+    def assert_recorded_in_order(self, results):
+        self.assertEqual({item["status"] for item in results}, {201})
+        versions = [item["body"]["event"]["version"] for item in results]
+        self.assertEqual(versions, list(range(versions[0], versions[0] + len(results))))
+
+    def test_refunds_of_one_charge_are_all_recorded_in_order(self):
+        account = self.open_account()
+        charge = self.event_id(self.batch([
+            self.item(account, "top-ups", {"amount": money("10.00")}),
+            self.item(account, "charges", {"amount": money("10.00")})])[1])
+        refund = {"charge": charge, "amount": money("0.05"), "reason": "in part"}
+        results = self.batch([self.item(account, "refunds", refund) for _ in range(200)]
+                             + [self.item(account, "charges", {"amount": money("10.00")})])
+        self.assert_recorded_in_order(results)
+        self.assertEqual(results[199]["body"]["result"]["balance_after"], money("10.00"))
+        self.assert_balance(account, balance="0.00")
+
+    def test_each_of_many_top_ups_is_reversed(self):
+        account = self.open_account()
+        top_ups = self.batch([self.item(account, "top-ups", {"amount": money("1.00")})
+                              for _ in range(200)])
+        self.assert_recorded_in_order(top_ups)
+        self.assert_recorded_in_order(self.batch([
+            self.item(account, f"top-ups/{self.event_id(top_up)}/reverse", {})
+            for top_up in top_ups]))
+        self.assert_balance(account, balance="0.00")
+
+    def test_captures_and_refunds_of_a_batch_keep_their_order(self):
+        account = self.open_account()
+        holds = self.batch([self.item(account, "top-ups", {"amount": money("50.00")})]
+                           + [self.item(account, "holds", {"amount": money("1.00")})
+                              for _ in range(50)])[1:]
+        captures = self.batch([
+            self.item(account, f"holds/{self.event_id(hold)}/capture", {}) for hold in holds])
+        self.assert_recorded_in_order(captures)
+        self.assert_balance(account, balance="0.00")
+        # All is spent: the charge finds the money only after the refunds before it.
+        results = self.batch([
+            self.item(account, "refunds", {"charge": self.event_id(capture), "reason": "late"})
+            for capture in captures] + [self.item(account, "charges", {"amount": money("50.00")})])
+        self.assert_recorded_in_order(results)
+        self.assert_balance(account, balance="0.00")
+
     def test_an_account_can_be_opened_and_used_in_one_batch(self):
         account = "b-" + uuid.uuid4().hex
         results = self.batch([

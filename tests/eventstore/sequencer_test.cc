@@ -189,6 +189,14 @@ class SequencerDueTest : public ::testing::TestWithParam<std::size_t> {
     for (std::size_t i = 0; i < count; ++i) desk.done(hold(usd("1"), morning(60)));
     desk.now = morning(60);
   }
+  static void note_usage(Desk& desk) { desk.send(domain::NoteUsage{"", "", {}}, "", "other"); }
+  static std::size_t events_that_fill_an_entry() {
+    Desk desk;
+    desk.done(open("USD"), "", "other");
+    std::size_t count = 0;
+    for (; desk.sequencer.wants_more() && count < kEntryEventsMax; ++count) note_usage(desk);
+    return count;
+  }
   static void expect_all_expired_before_the_charge(const Desk& desk, std::size_t holds) {
     const Names names = desk.names();
     EXPECT_EQ(std::count(names.begin(), names.end(), "HoldExpired"),
@@ -215,11 +223,8 @@ TEST_P(SequencerDueTest, settling_never_overfills_an_entry_that_was_almost_full)
   place_holds(desk, holds);
   desk.done(open("USD"), "", "other");
   const std::uint64_t begin = desk.sequencer.next_position();
-  // Room for one decision of the most events is left, and no more.
-  for (std::uint32_t i = 0; i + 258 < kEntryEventsMax; ++i) {
-    ASSERT_TRUE(desk.sequencer.wants_more());
-    desk.send(record_charge(usd("1")), "", "other");
-  }
+  // One more of these would have closed the entry: there is room for one decision and no more.
+  for (std::size_t i = events_that_fill_an_entry(); i > 1; --i) note_usage(desk);
   ASSERT_TRUE(desk.sequencer.wants_more());
   const auto charged = desk.send(charge(usd(std::to_string(holds))), "k1");
   std::uint64_t events = 0;
@@ -482,12 +487,12 @@ TEST_F(SequencerLookupTest, events_that_are_named_are_found_in_the_window_and_be
   for (int i = 0; i < 300; ++i) desk_.done(charge(usd("0.01")));  // versions 5 to 304
   desk_.index();
   for (int i = 0; i < 5; ++i) desk_.done(charge(usd("0.02")));  // versions 305 to 309
-  for (const std::uint64_t version : {3U, 5U, 304U, 305U, 309U}) {
+  const std::vector<std::pair<std::uint64_t, std::string>> charges{
+      {3, "50"}, {5, "0.01"}, {304, "0.01"}, {305, "0.02"}, {309, "0.02"}};
+  for (const auto& [version, amount] : charges) {
     const auto answer = desk_.done(refund(version), "r" + std::to_string(version));
     EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).charge.version, version);
-    EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).amount, usd(version == 3    ? "50"
-                                                                        : version < 305 ? "0.01"
-                                                                                        : "0.02"));
+    EXPECT_EQ(body_of<domain::ChargeRefunded>(answer.event).amount, usd(amount));
   }
 }
 
@@ -599,6 +604,36 @@ domain::PostCharge large_charge() {
   return command;
 }
 
+TEST(SequencerTest, an_entry_is_filled_until_a_decision_does_not_fit) {
+  Desk desk;
+  desk.done(open("USD"));
+  while (desk.sequencer.wants_more()) desk.send(large_charge());
+  const Entry full = desk.take();
+  EXPECT_LE(full.body.size(), kEntryBodyBytesMax);
+  EXPECT_GT(full.body.size() + 16'000, kEntryBodyBytesMax);
+  EXPECT_TRUE(desk.sequencer.has_entry());  // the decision that did not fit
+  EXPECT_EQ(desk.take().count, 1U);
+}
+
+TEST(SequencerTest, large_states_are_let_go_though_they_are_few) {
+  SequencerLimits limits;
+  limits.resident_bytes_max = 200'000;
+  Desk desk(limits);
+  for (int i = 0; i < 40; ++i) {
+    const std::string account = "a" + std::to_string(i);
+    desk.done(open("USD"), "", account);
+    for (int tag = 0; tag < 10; ++tag) {
+      desk.done(test::tag("t" + std::to_string(tag), std::string(1'000, 'v')), "", account);
+    }
+  }
+  EXPECT_GT(desk.sequencer.resident_bytes(), 400'000U);
+  EXPECT_EQ(desk.sequencer.resident_streams(), 41U);
+  desk.index();
+  desk.index();
+  EXPECT_LT(desk.sequencer.resident_bytes(), 200'000U);
+  EXPECT_EQ(desk.sequencer.resident_streams(), 1U);  // the tenant stays
+}
+
 TEST(SequencerTest, a_full_entry_is_closed_and_nothing_is_lost) {
   Desk desk;
   desk.done(open("USD"));
@@ -609,10 +644,10 @@ TEST(SequencerTest, a_full_entry_is_closed_and_nothing_is_lost) {
   }
   EXPECT_GT(replies.size(), 10U);
   const Entry full = desk.take();
-  EXPECT_EQ(full.count, replies.size());
+  EXPECT_EQ(full.count, replies.size() - 1);  // the last one did not fit
   EXPECT_LE(full.body.size(), kEntryBodyBytesMax);
   EXPECT_TRUE(desk.sequencer.wants_more());
-  EXPECT_FALSE(desk.sequencer.has_entry());
+  EXPECT_TRUE(desk.sequencer.has_entry());
   replies.push_back(desk.send(large_charge(), "last"));
   desk.commit();
   for (const auto& reply : replies) EXPECT_EQ(reply->answer().kind, AnswerKind::kRecorded);

@@ -94,7 +94,22 @@ TEST_F(TailTest, whole_sealed_entries_are_dropped_and_no_others) {
   EXPECT_EQ(tail_.base_position(), 103U);
   EXPECT_EQ(tail_.find(key("d")), 103U);
   EXPECT_EQ(version_at(103), 4U);
-  EXPECT_EQ(tail_.bytes(), 0U);
+  EXPECT_LT(tail_.bytes(), 200U);  // its place and its key
+}
+
+TEST_F(TailTest, the_oldest_entries_are_dropped_while_there_are_too_many_bytes) {
+  for (std::uint64_t version = 1; version <= 4; ++version) {
+    push(version, {key(std::to_string(version))});
+    seal();
+  }
+  const std::size_t each = tail_.bytes() / 4;
+  tail_.shrink_to(2 * each, 101);  // only the first may go
+  EXPECT_EQ(tail_.base_position(), 101U);
+  tail_.shrink_to(2 * each, 104);
+  EXPECT_EQ(tail_.base_position(), 102U);
+  EXPECT_LE(tail_.bytes(), 2 * each);
+  EXPECT_EQ(tail_.find(key("2")), std::nullopt);
+  EXPECT_EQ(tail_.find(key("3")), 102U);
 }
 
 TEST_F(TailTest, positions_outside_the_window_are_a_bug) {

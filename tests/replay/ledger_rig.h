@@ -19,6 +19,7 @@
 #include "eventstore/rocks_log_rows.h"
 #include "eventstore/system_ports.h"
 #include "eventstore/watermark.h"
+#include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
@@ -63,8 +64,8 @@ class LedgerRig {
         *kv_, *log_,
         eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                      projections::kStatesTable});
-    projector_ =
-        std::make_unique<projections::Projector>(*log_, *kv_, clock, all_projections(*kv_));
+    projector_ = std::make_unique<projections::Projector>(*log_, *kv_, clock,
+                                                          projections::all_projections(*kv_));
     projector_->on_applied([this](std::uint64_t position) {
       index_->publish(position);
       if (ledger_ != nullptr) ledger_->indexed(position);

@@ -1,7 +1,11 @@
 #include "eventstore/ledger.h"
 
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <future>
+#include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,9 +16,9 @@
 #include "eventstore/fake_log.h"
 #include "eventstore/memory_kv.h"
 #include "eventstore/system_ports.h"
+#include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
-#include "replay/ledger_files.h"
 
 /// The write side with its real threads, over a log and a store in memory: what the sanitizers look
 /// at for races, and what no single-threaded test can show.
@@ -27,19 +31,25 @@ class LedgerTest : public ::testing::Test {
       : rows_(projections::kTableCount),
         index_(rows_, log_,
                {projections::kKeysTable, projections::kStreamsTable, projections::kStatesTable}),
-        projector_(log_, rows_, clock_, replay::all_projections(rows_)) {
+        projector_(log_, rows_, clock_, projections::all_projections(rows_)) {
     projector_.on_applied([this](std::uint64_t position) {
       index_.publish(position);
       if (ledger_ != nullptr) ledger_->indexed(position);
     });
     EXPECT_TRUE(projector_.run_once().ok());
+    open(limits());
+    projector_.start();
+  }
+  static LedgerLimits limits() {
     LedgerLimits limits;
     limits.sequencer.window_slack_events = 16;
     limits.sequencer.resident_streams_max = 4;
+    return limits;
+  }
+  void open(const LedgerLimits& limits) {
     ledger_ = std::make_unique<Ledger>(log_, index_, clock_, limits);
     ledger_->on_commit([this](const Entry&) { projector_.notify(); });
     ledger_->on_index_wanted([this] { projector_.hurry(); });
-    projector_.start();
   }
   ~LedgerTest() override {
     ledger_->stop();
@@ -63,6 +73,29 @@ class LedgerTest : public ::testing::Test {
     std::promise<Answer> done;
     ledger_->submit(std::move(made), [&done](Answer answer) { done.set_value(std::move(answer)); });
     return done.get_future().get();
+  }
+
+  std::future<Answer> submit(Command made) {
+    auto done = std::make_shared<std::promise<Answer>>();
+    auto answer = done->get_future();
+    ledger_->submit(std::move(made), [done](Answer given) { done->set_value(std::move(given)); });
+    return answer;
+  }
+  void open_account(const std::string& account) {
+    const auto answer =
+        run(command(account, domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open"));
+    ASSERT_EQ(answer.kind, AnswerKind::kRecorded);
+  }
+  /// A command that waits for the index for as long as that stands still: a retry that says
+  /// something else than what it repeats. Its account is `account`.
+  Command waits_for_the_index(const std::string& account) {
+    open_account(account);
+    const domain::TopUp payment{usd("1"), "stripe", "p-" + account, {}};
+    EXPECT_EQ(run(command(account, payment, "k1")).kind, AnswerKind::kRecorded);
+    while (index_.applied() < ledger_->committed()) std::this_thread::yield();
+    EXPECT_TRUE(projector_.stop().ok());
+    EXPECT_EQ(run(command(account, payment, "k2")).kind, AnswerKind::kReplayed);
+    return command(account, domain::SetTag{{}, "a", "b", {}}, "k2");
   }
 
   FakeLog log_;
@@ -145,6 +178,234 @@ TEST_F(LedgerTest, nothing_is_recorded_at_or_before_a_closed_moment) {
   top_up.amount = usd("1");
   const auto answer = run(command("a", top_up, "later"));
   EXPECT_GT(answer.event->event.recorded_at, closed);
+}
+
+// --- Order
+
+domain::PostCharge charge_of(domain::Money amount, domain::Enforcement enforce) {
+  domain::PostCharge charge;
+  charge.amount = amount;
+  charge.enforce = enforce;
+  return charge;
+}
+
+/// Answers in the order of their submission: all recorded, at versions that only grow.
+void expect_in_order(std::vector<std::future<Answer>>& answers, const std::string& what) {
+  std::uint64_t version = 0;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Answer answer = answers[i].get();
+    ASSERT_EQ(answer.kind, AnswerKind::kRecorded) << what << ", command " << i;
+    ASSERT_GT(answer.event->event.version, version) << what << ", command " << i;
+    version = answer.event->event.version;
+  }
+}
+
+TEST_F(LedgerTest, a_charge_after_refunds_finds_the_money_that_they_gave_back) {
+  for (int round = 0; round < 40; ++round) {
+    const std::string account = "a" + std::to_string(round);
+    open_account(account);
+    run(command(account, domain::TopUp{usd("30"), {}, {}, {}}, "top-up"));
+    const auto charged =
+        run(command(account, charge_of(usd("30"), domain::Enforcement::kStrict), "charge"));
+    std::vector<std::future<Answer>> answers;
+    for (int i = 0; i < 6; ++i) {
+      answers.push_back(submit(
+          command(account, domain::RefundCharge{{charged.event->event.version}, usd("5"), "part"},
+                  "r" + std::to_string(i))));
+    }
+    auto last = submit(command(account, charge_of(usd("30"), domain::Enforcement::kStrict), "all"));
+    expect_in_order(answers, account);
+    const Answer answer = last.get();
+    ASSERT_EQ(answer.kind, AnswerKind::kRecorded);
+    EXPECT_TRUE(std::holds_alternative<domain::ChargePosted>(answer.event->event.event));
+  }
+}
+
+TEST_F(LedgerTest, hundreds_of_refunds_of_one_charge_are_all_recorded) {
+  open_account("a");
+  const auto charged =
+      run(command("a", charge_of(usd("5"), domain::Enforcement::kRecord), "charge"));
+  std::vector<std::future<Answer>> answers;
+  for (int i = 0; i < 500; ++i) {
+    answers.push_back(
+        submit(command("a", domain::RefundCharge{{charged.event->event.version}, usd("0.01"), "x"},
+                       "r" + std::to_string(i))));
+  }
+  expect_in_order(answers, "refunds");
+}
+
+/// What one client sends for its account without waiting for answers. Each names events that it has
+/// just asked for, at the versions that they get if the order holds.
+std::vector<domain::AccountCommand> burst(std::mt19937_64& random, std::uint64_t version) {
+  const auto usd = [](std::string_view text) {
+    return domain::Money{*domain::parse_amount(text), *domain::Currency::parse("USD")};
+  };
+  std::vector<domain::AccountCommand> commands;
+  const auto next = [&] { return version + 1 + commands.size(); };
+  while (commands.size() < 60) {
+    const std::uint64_t named = next();
+    switch (random() % 4) {
+      case 0:
+        commands.emplace_back(charge_of(usd("0.05"), domain::Enforcement::kRecord));
+        commands.emplace_back(domain::RefundCharge{{named}, usd("0.02"), "part"});
+        commands.emplace_back(domain::RefundCharge{{named}, {}, "the rest"});
+        break;
+      case 1:
+        commands.emplace_back(domain::TopUp{usd("1"), {}, {}, {}});
+        commands.emplace_back(domain::ReverseTopUp{{named}, {}});
+        break;
+      case 2:
+        commands.emplace_back(domain::TopUp{usd("2"), {}, {}, {}});
+        commands.emplace_back(domain::PlaceHold{usd("1"), {}, {}, {}});
+        commands.emplace_back(domain::CaptureHold{{named + 1}, usd("0.50"), {}});
+        commands.emplace_back(domain::RefundCharge{{named + 2}, {}, "all"});
+        break;
+      default:
+        commands.emplace_back(domain::TopUp{usd("1"), {}, {}, {}});
+        commands.emplace_back(domain::PlaceHold{usd("1"), {}, {}, {}});
+        commands.emplace_back(domain::ReleaseHold{{named + 1}, {}});
+    }
+  }
+  return commands;
+}
+
+TEST_F(LedgerTest, each_accounts_commands_are_decided_in_the_order_of_their_submission) {
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 30;
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([this, thread] {
+      std::mt19937_64 random(static_cast<std::uint64_t>(thread));
+      // More accounts than may stay in memory, so that look-ups become too old.
+      for (int round = 0; round < kRounds; ++round) {
+        const std::string account = std::to_string(thread) + "-" + std::to_string(round % 5);
+        std::uint64_t version = 0;
+        if (round < 5) {
+          open_account(account);
+          version = 1;
+        } else {
+          const auto answer = run(command(account, domain::TopUp{usd("1"), {}, {}, {}},
+                                          "first-" + std::to_string(round)));
+          ASSERT_EQ(answer.kind, AnswerKind::kRecorded);
+          version = answer.event->event.version;
+        }
+        std::vector<std::future<Answer>> answers;
+        for (auto& body : burst(random, version)) {
+          answers.push_back(
+              submit(command(account, std::move(body),
+                             std::to_string(round) + "-" + std::to_string(answers.size()))));
+        }
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+          const Answer answer = answers[i].get();
+          ASSERT_EQ(answer.kind, AnswerKind::kRecorded) << account << ", command " << i;
+          ASSERT_EQ(answer.event->event.version, version + 1 + i) << account;
+          ASSERT_FALSE(std::holds_alternative<domain::CommandRefused>(answer.event->event.event))
+              << account << ", command " << i;
+        }
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_GT(ledger_->load().looked_again, 0U)
+      << "nothing had to wait: this tests less than it says";
+  EXPECT_EQ(ledger_->load().queued, 0U);
+}
+
+// --- Waiting has an end
+
+TEST_F(LedgerTest, who_waits_for_an_index_that_has_stopped_is_answered) {
+  auto waiting = submit(waits_for_the_index("a"));
+  auto behind = submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "k3"));
+  // Other accounts do not wait for it.
+  open_account("b");
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  ledger_->index_stopped();
+  EXPECT_EQ(waiting.get().kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(behind.get().kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(run(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "k3")).kind,
+            AnswerKind::kRecorded);
+  EXPECT_EQ(ledger_->load().queued, 0U);
+}
+
+TEST_F(LedgerTest, who_still_waits_when_the_ledger_stops_is_answered) {
+  auto waiting = submit(waits_for_the_index("a"));
+  auto behind = submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "k3"));
+  ledger_->stop();
+  EXPECT_EQ(waiting.get().kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(behind.get().kind, AnswerKind::kOverloaded);
+}
+
+TEST_F(LedgerTest, who_waits_counts_against_the_bounds_of_the_queue) {
+  const Command stuck = waits_for_the_index("a");
+  ledger_->stop();
+  // The tables lack the last event; as a start would, they catch up.
+  while (index_.applied() < ledger_->committed()) {
+    projections::Projector again(log_, rows_, clock_, projections::all_projections(rows_));
+    ASSERT_TRUE(again.run_once().ok());
+    index_.publish(again.applied());
+  }
+  LedgerLimits limits = LedgerTest::limits();
+  limits.queue_bytes_max = 20'000;
+  open(limits);
+  const domain::TopUp payment{usd("1"), "stripe", "p-a", {}};
+  ASSERT_EQ(run(command("a", payment, "k4")).kind, AnswerKind::kReplayed);
+  Command retry = stuck;
+  retry.idempotency_key = "k4";
+  std::vector<std::future<Answer>> waiting;
+  waiting.push_back(submit(retry));
+  domain::TopUp large{usd("1"), {}, {}, std::string(4'000, 'd')};
+  for (int i = 0; i < 20; ++i) waiting.push_back(submit(command("a", large, std::to_string(i))));
+  std::size_t refused = 0;
+  for (auto& answer : waiting) {
+    if (answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready) ++refused;
+  }
+  EXPECT_GE(refused, 14U);
+  EXPECT_LE(refused, 18U);
+  ledger_->stop();
+  for (auto& answer : waiting) EXPECT_EQ(answer.get().kind, AnswerKind::kOverloaded);
+}
+
+TEST_F(LedgerTest, every_command_is_answered_exactly_once_though_the_ledger_stops_meanwhile) {
+  constexpr std::size_t kThreads = 3;
+  constexpr std::size_t kEach = 3'000;
+  for (int i = 0; i < 8; ++i) open_account("a" + std::to_string(i));
+  std::vector<std::atomic<int>> answers(kThreads * kEach);
+  std::atomic<std::size_t> begun{0};
+  std::vector<std::thread> threads;
+  for (std::size_t thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::size_t i = 0; i < kEach; ++i) {
+        const std::size_t number = thread * kEach + i;
+        ledger_->submit(command("a" + std::to_string(i % 8), domain::TopUp{usd("1"), {}, {}, {}},
+                                std::to_string(number)),
+                        [&answers, number](const Answer&) { ++answers[number]; });
+        ++begun;
+      }
+    });
+  }
+  while (begun < kThreads * kEach / 3) std::this_thread::yield();
+  ledger_->stop();
+  for (auto& thread : threads) thread.join();
+  for (std::size_t i = 0; i < answers.size(); ++i) ASSERT_EQ(answers[i], 1) << "command " << i;
+  EXPECT_EQ(ledger_->load().queued, 0U);
+}
+
+TEST_F(LedgerTest, after_the_log_has_failed_all_are_answered_and_nobody_spins) {
+  open_account("a");
+  log_.script(0, FakeLog::Fault::kLoseEntry);
+  std::vector<std::future<Answer>> answers;
+  for (int i = 0; i < 300; ++i) {
+    answers.push_back(submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, std::to_string(i))));
+  }
+  for (auto& answer : answers) EXPECT_EQ(answer.get().kind, AnswerKind::kUnknown);
+  EXPECT_TRUE(ledger_->failed());
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 10) << "CPU time of an idle process";
+  EXPECT_EQ(run(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "late")).kind,
+            AnswerKind::kUnknown);
+  EXPECT_FALSE(ledger_->close(clock_.now()).ok());
+  ledger_->stop();
 }
 
 }  // namespace

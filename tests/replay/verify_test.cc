@@ -9,6 +9,7 @@
 #include "eventstore/decoded_entry.h"
 #include "eventstore/event_codec.h"
 #include "projections/checkpoint.h"
+#include "replay/inspect.h"
 #include "tests/replay/ledger_rig.h"
 
 namespace daybook::replay {
@@ -213,6 +214,25 @@ TEST_F(VerifyTest, an_amount_that_cannot_be_negated_is_named_and_stops_nothing) 
     return true;
   });
   EXPECT_EQ(found().check, "amount");
+}
+
+TEST_F(VerifyTest, an_event_that_has_no_public_form_is_named_and_stops_nothing) {
+  const auto position = forge<domain::ChargePosted>([](auto&, auto& body) {
+    body.attributes = {{"a", "1"}, {"b", ""}, {"a", "2"}};
+    return true;
+  });
+  EXPECT_EQ(found().check, "names");
+  EXPECT_TRUE(names(found().where, position));
+  EXPECT_EQ(inspect_event(dir(), position).status().code(), StatusCode::kCorrupt);
+}
+
+TEST_F(VerifyTest, a_version_that_no_id_can_hold_is_named_and_stops_nothing) {
+  const auto position = forge<domain::ChargeRefunded>([](auto&, auto& body) {
+    body.charge.version = std::uint64_t{1} << 40;
+    return true;
+  });
+  EXPECT_EQ(found().check, "version");
+  EXPECT_EQ(inspect_event(dir(), position).status().code(), StatusCode::kCorrupt);
 }
 
 TEST_F(VerifyTest, a_time_that_runs_backwards_inside_an_entry_is_named) {

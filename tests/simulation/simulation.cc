@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "eventstore/stream_key.h"
+
 namespace daybook::simulation {
 
 using eventstore::Answer;
@@ -14,16 +16,19 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   work.accounts = 1 + rng_.below(5);
   work.wide = rng_.chance(15);
   work.fat = rng_.chance(6);
+  work.hoards = !work.fat && rng_.chance(4);
+  if (work.hoards) work.tenants = work.accounts = 1;
 
   World::Options options;
-  options.evicts = rng_.chance(70);
-  options.sequencer.resident_streams_max = options.evicts ? 2 + rng_.below(7) : 100'000;
+  const bool evicts = rng_.chance(70);
+  options.sequencer.resident_streams_max = evicts ? 2 + rng_.below(7) : 100'000;
   options.sequencer.window_slack_events = rng_.chance(30) ? 0 : rng_.below(17);
   options.sequencer.refusals.burst = static_cast<std::uint32_t>(1 + rng_.below(6));
   options.sequencer.refusals.per_second = 1;
   options.projector.batch_events = 1 + rng_.below(64);
   options.projector.flush_events = 8 + rng_.below(400);
-  plan_.steps = work.fat ? 700 : 300 + rng_.below(900);
+  plan_.steps = work.fat ? 700 : work.hoards ? 3'000 : 300 + rng_.below(900);
+  plan_.hoards = work.hoards;
   plan_.queue_max = 2 + rng_.below(20);
   plan_.append_fault_per_mille = rng_.chance(60) ? rng_.below(80) : 0;
   plan_.crash_per_mille = rng_.chance(80) ? 1 + rng_.below(15) : 0;
@@ -57,6 +62,10 @@ void Simulation::take_step() {
   if (world_->failed() ? rng_.chance(30) : rng_.below(1'000) < plan_.crash_per_mille) {
     crash();
     return;
+  }
+  if (plan_.hoards && (step_ + 1) % 1'500 == 0) {
+    world_->clock().set({world_->clock().now().micros + 3'000'000'000});
+    trace_.line("clock: much is due at once");
   }
   const auto what = rng_.below(100);
   if (what < plan_.write_side_percent) return write_side();
@@ -99,22 +108,71 @@ void Simulation::send(std::size_t request) {
 }
 
 void Simulation::offer_some() {
-  if (queue_.empty() || !world_->wants_more()) return;
-  // Mostly in the order of arrival; late ones are the stale look-ups.
+  if (!world_->wants_more()) return;
+  if (rng_.chance(40)) look_again();
+  if (room_.has_ready() && rng_.chance(70)) return serve_room(rng_.chance(5));
+  if (queue_.empty()) return;
+  // Mostly in the order of the look-ups; late ones are the stale look-ups.
   const std::size_t at = rng_.chance(60) ? 0 : rng_.below(queue_.size());
   Queued queued = std::move(queue_[at]);
   queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(at));
-  offer(std::move(queued), rng_.chance(5));
+  arrive(std::move(queued), rng_.chance(5));
 }
 
-bool Simulation::offer(Queued queued, bool gives_up) {
-  const std::size_t request = queued.request;
+/// In the ledger's queue: from here on the order within each stream is fixed.
+void Simulation::arrive(Queued queued, bool gives_up) {
+  queued.prepared.arrival = arrivals_.size();
+  arrivals_.push_back(queued.request);
+  const std::string stream = eventstore::stream_key(queued.prepared.command.stream());
+  if (room_.has(stream)) {
+    trace_.mark("waited behind an older command");
+    room_.join(stream, std::move(queued.prepared));
+    return;
+  }
+  offer(std::move(queued.prepared), gives_up);
+}
+
+/// What the ledger's thread for look-ups does: takes lines whose position is reached, looks up, and
+/// brings them back, with any step of the others in between.
+void Simulation::look_again() {
+  for (auto& party : room_.release(world_->indexed())) away_.push_back(std::move(party));
+  if (away_.empty()) return;
+  const std::size_t at = rng_.below(away_.size());
+  auto party = std::move(away_[at]);
+  away_.erase(away_.begin() + static_cast<std::ptrdiff_t>(at));
+  const std::uint64_t wanted = party.commands.front().look_again_at;
+  for (auto& prepared : party.commands) {
+    const bool is_first = &prepared == &party.commands.front();
+    if (!is_first && prepared.lookups.as_of >= wanted) continue;
+    prepared.lookups = world_->look_up(prepared.command).lookups;
+    // Those behind the first one count on the state that it brings along.
+    if (!is_first) prepared.lookups.account.reset();
+  }
+  room_.readmit(std::move(party));
+}
+
+void Simulation::serve_room(bool gives_up) {
+  if (auto prepared = room_.next()) offer(std::move(*prepared), gives_up);
+}
+
+void Simulation::offer(eventstore::PreparedCommand prepared, bool gives_up) {
+  const std::uint64_t arrival = prepared.arrival;
+  const std::size_t request = arrivals_[arrival];
+  const domain::StreamId stream = prepared.command.stream();
+  const auto last = last_decided_.find(stream);
+  require(last == last_decided_.end() || last->second < arrival,
+          requests_[request].label + ": a newer command of its stream was decided before it");
   const bool taken =
-      world_->offer(queued.prepared, requests_[request].label,
+      world_->offer(prepared, requests_[request].label,
                     [this, request](const Answer& answer) { answered(request, answer); });
-  if (taken || gives_up) return true;
-  queue_.push_back({request, world_->look_up(requests_[request].command)});
-  return false;
+  if (taken) {
+    last_decided_[stream] = arrival;
+    if (prepared.looked_again > 0) trace_.mark("decided with newer look-ups");
+    return;
+  }
+  if (gives_up) return;
+  ++prepared.looked_again;
+  room_.park(eventstore::stream_key(stream), std::move(prepared));
 }
 
 void Simulation::answered(std::size_t request, const Answer& answer) {
@@ -201,6 +259,8 @@ void Simulation::move_clock() {
 
 void Simulation::crash() {
   queue_.clear();
+  away_.clear();
+  room_ = {};
   if (!world_->failed() && rng_.chance(15)) {
     world_->restart();
     if (!world_->failed()) return;
@@ -219,19 +279,23 @@ void Simulation::settle_everything() {
       queue_.push_back({i, world_->look_up(requests_[i].command)});
     }
   }
-  // A round answers all but those that name what an earlier one of the same round has written.
-  for (std::size_t round = 0; !queue_.empty() && round <= requests_.size(); ++round) {
+  const auto is_done = [this] { return queue_.empty() && room_.empty(); };
+  for (std::size_t round = 0; !is_done() && round <= requests_.size(); ++round) {
     for (auto& queued : std::exchange(queue_, {})) {
       if (!world_->wants_more()) {
         queue_.push_back(std::move(queued));
         continue;
       }
-      offer({queued.request, world_->look_up(requests_[queued.request].command)}, false);
+      arrive({queued.request, world_->look_up(requests_[queued.request].command)}, false);
     }
+    do {
+      look_again();
+    } while (!away_.empty());
+    while (room_.has_ready() && world_->wants_more()) serve_room(false);
     world_->drain();
   }
   world_->drain();
-  require(queue_.empty() && !world_->failed() && world_->waiting() == 0,
+  require(is_done() && !world_->failed() && world_->waiting() == 0,
           "requests without an answer, though nothing fails any more");
   for (const Request& request : requests_) {
     require(request.answered || request.command.idempotency_key.empty(),

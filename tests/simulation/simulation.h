@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "eventstore/waiting_room.h"
 #include "tests/simulation/workload.h"
 #include "tests/simulation/world.h"
 
@@ -29,6 +30,7 @@ class Simulation {
   /// What the seed chose for this run: sizes, and how often each thing happens (0: never).
   struct Plan {
     std::uint64_t steps = 0;
+    bool hoards = false;
     std::size_t queue_max = 0;
     std::uint64_t crash_per_mille = 0;
     std::uint64_t append_fault_per_mille = 0;
@@ -54,6 +56,9 @@ class Simulation {
   void issue();
   void send(std::size_t request);
   void offer_some();
+  void arrive(Queued queued, bool gives_up);
+  void look_again();
+  void serve_room(bool gives_up);
   void write_side();
   void read_side();
   void append();
@@ -61,7 +66,7 @@ class Simulation {
   void move_clock();
   void crash();
   void settle_everything();
-  bool offer(Queued queued, bool gives_up);
+  void offer(eventstore::PreparedCommand prepared, bool gives_up);
   void answered(std::size_t request, const eventstore::Answer& answer);
 
   Trace& trace_;
@@ -70,7 +75,11 @@ class Simulation {
   std::unique_ptr<World> world_;
   std::unique_ptr<Workload> workload_;
   std::vector<Request> requests_;
-  std::vector<Queued> queue_;
+  std::vector<Queued> queue_;  ///< Looked up, on their way to the ledger's queue.
+  eventstore::WaitingRoom room_;
+  std::vector<eventstore::WaitingRoom::Party> away_;
+  std::vector<std::size_t> arrivals_;  ///< Requests, in the order in which the ledger got them.
+  std::map<domain::StreamId, std::uint64_t> last_decided_;  ///< The newest arrival of each stream.
   /// Where the answer to a request stands, once given: (event, original).
   std::map<std::size_t, std::pair<std::uint64_t, std::uint64_t>> stands_;
   std::uint64_t step_ = 0;

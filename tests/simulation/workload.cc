@@ -45,6 +45,8 @@ Command Workload::next(const Model& model, Instant now) {
     const auto kind = rng_.below(100);
     if (known == nullptr ? kind < 70 : kind < 2) {
       command.body = d::AccountCommand(open());
+    } else if (options_.hoards && known != nullptr && rng_.chance(90)) {
+      command.body = d::AccountCommand(small_hold(account, now));
     } else if (kind < 30) {
       command.body = money_in(model, account, stream);
     } else if (kind < 75) {
@@ -166,6 +168,14 @@ d::AccountCommand Workload::money_out(const Model& model, const Model::Account& 
                            maybe("s1"),
                            {}};
   }
+}
+
+d::PlaceHold Workload::small_hold(const Model::Account& account, Instant now) {
+  constexpr std::int64_t kTogether = 3'000 * kSecond;
+  return {{d::Amount{units_of("0.000001")}, account.currency},
+          Instant{(now.micros / kTogether + 1) * kTogether},
+          {},
+          {}};
 }
 
 d::AccountCommand Workload::terms(const Model::Account& account) {

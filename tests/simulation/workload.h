@@ -16,6 +16,7 @@ class Workload {
     std::size_t accounts = 3;  ///< Per tenant.
     bool wide = false;         ///< Many currencies, huge amounts.
     bool fat = false;          ///< Events of many kilobytes, so that entries fill up.
+    bool hoards = false;       ///< Hundreds of small holds that are due at the same time.
   };
 
   Workload(Rng& rng, Options options) : rng_(rng), options_(options) {}
@@ -32,6 +33,7 @@ class Workload {
                                   const domain::StreamId& stream);
   domain::AccountCommand money_out(const Model& model, const Model::Account& account,
                                    const domain::StreamId& stream, Instant now);
+  domain::PlaceHold small_hold(const Model::Account& account, Instant now);
   domain::AccountCommand terms(const Model::Account& account);
   domain::AccountCommand life();
   domain::AccountCommand open();

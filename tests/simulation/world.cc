@@ -5,6 +5,7 @@
 
 #include "eventstore/public_json.h"
 #include "eventstore/stream_key.h"
+#include "projections/all_projections.h"
 #include "projections/tables.h"
 
 namespace daybook::simulation {
@@ -32,8 +33,8 @@ World::World(Options options, Trace& trace)
 }
 
 void World::start() {
-  projector_ = std::make_unique<projections::Projector>(log_, kv_, clock_, all_projections(kv_),
-                                                        options_.projector);
+  projector_ = std::make_unique<projections::Projector>(
+      log_, kv_, clock_, projections::all_projections(kv_), options_.projector);
   const Status status = projector_->run_once();
   require(status.ok(), "the projector does not open: " + status.message());
   const auto head = log_.head();
@@ -136,7 +137,7 @@ void World::take() {
   open_base_ = in_flight_->end_position();
   trace_.line("take entry " + text(in_flight_->entry_no) + " [" + text(in_flight_->base_position) +
               ", " + text(in_flight_->end_position()) + ")");
-  if (in_flight_->body.size() > eventstore::kEntryBodyBytesMax / 2 - 4'096) {
+  if (in_flight_->body.size() + 3 * eventstore::kEventBytesMax > eventstore::kEntryBodyBytesMax) {
     trace_.mark("entry sealed because it was full");
   }
 }
@@ -234,6 +235,9 @@ void World::mark_prediction(const PreparedCommand& prepared, const Taken& taken)
   const Predicted& want = taken.predicted;
   trace_.mark(std::string("answer: ") +
               name_of(taken.limited ? AnswerKind::kRefusalsLimited : want.kind));
+  if (want.settled > domain::kSettledPerDecision) {
+    trace_.mark("more was due than one decision settles");
+  }
   if (want.settled > 0) trace_.mark("hold expired before another command");
   if (want.kind == AnswerKind::kReplayed && want.events.empty()) {
     const std::uint64_t at = *want.event;
@@ -262,6 +266,10 @@ void World::mark_prediction(const PreparedCommand& prepared, const Taken& taken)
   const auto* refused = std::get_if<domain::CommandRefused>(&want.events.back().event);
   if (refused != nullptr && refused->reason == domain::RefusalReason::kPaymentConflict) {
     trace_.mark("claim conflict");
+  }
+  const auto* reopened = std::get_if<domain::AccountReopened>(&want.events.back().event);
+  if (reopened != nullptr && reopened->status_after == domain::AccountStatus::kFrozen) {
+    trace_.mark("frozen account closed and reopened");
   }
   const auto* repeat = std::get_if<domain::NoChange>(&want.events.back().event);
   if (repeat != nullptr) {

@@ -62,7 +62,6 @@ class World {
   struct Options {
     eventstore::SequencerLimits sequencer;
     projections::ProjectorLimits projector;
-    bool evicts = true;  ///< Whether resident_streams_max can be reached.
   };
   using OnAnswer = std::function<void(const eventstore::Answer&)>;
 
@@ -111,6 +110,7 @@ class World {
   SimKv& kv() { return kv_; }
   eventstore::FakeLog& log() { return log_; }
   const Model& model() const { return model_; }
+  std::uint64_t indexed() const { return index_->applied(); }
   std::uint64_t incarnation() const { return incarnation_; }
   std::size_t waiting() const { return sequencer_->waiting(); }
 
@@ -166,9 +166,5 @@ class World {
   std::map<std::uint64_t, domain::RecordedEvent> acknowledged_;
   std::vector<std::pair<Instant, std::uint64_t>> closed_;
 };
-
-/// All projections of `proj/`, in the order of their tables.
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store);
 
 }  // namespace daybook::simulation

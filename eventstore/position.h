@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace daybook::api {
+namespace daybook::eventstore {
 
 /// A public position: `[<generation>.]<partition>:<position>`, the generation left out while it is
 /// 0 (api.md). An event's position is its place in the log; a read "at" a position has seen it.
@@ -22,4 +22,4 @@ std::string to_text(const PublicPosition& position);
 /// Nothing for any text that to_text would not have written.
 std::optional<PublicPosition> parse_position(std::string_view text);
 
-}  // namespace daybook::api
+}  // namespace daybook::eventstore

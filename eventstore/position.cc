@@ -1,8 +1,8 @@
-#include "api/position.h"
+#include "eventstore/position.h"
 
 #include <charconv>
 
-namespace daybook::api {
+namespace daybook::eventstore {
 namespace {
 
 template <class Number>
@@ -44,4 +44,4 @@ std::optional<PublicPosition> parse_position(std::string_view text) {
   return result;
 }
 
-}  // namespace daybook::api
+}  // namespace daybook::eventstore
