@@ -19,7 +19,7 @@ import time
 from decimal import Decimal
 
 from daybook import Client, Server, ServerFailed, binary, money, run_cli
-from faults import CREATE, SYNC, WRITE, FaultyServer, SmallDisk
+from faults import CREATE, RENAME, SYNC, WRITE, FaultyServer, SmallDisk
 from load import LoadCase
 
 SEED = int(os.environ.get("DAYBOOK_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2 ** 32)
@@ -146,6 +146,46 @@ class DiskFailsTest(FaultCase):
             tags = self.ok(self.client.get(self.path(account, "/tags"))).json["data"]
             self.assertEqual([tag.get("extra") for tag in tags], ["kept"])
         self.ok(self.client.put(path, {"value": "2", "extra": "and again"}))
+
+
+class StartFailsTest(FaultCase):
+    """A call on a file that fails while the server starts: it says so or goes on, and is no worse
+    off the next time."""
+
+    def check(self, fresh):
+        account = self.open_account()
+        self.top_up(account, "5.00")
+        key = self.server.admin_key
+        self.client.close()
+        self.server.kill()
+        whole = self.server.data + ".whole"
+        shutil.copytree(self.server.data, whole)
+        self.addCleanup(shutil.rmtree, whole, ignore_errors=True)
+        for ops in (WRITE, SYNC, CREATE, RENAME):
+            for after in sorted(self.random.sample(range(20), KILLS)):
+                shutil.rmtree(self.server.data)
+                if not fresh:
+                    shutil.copytree(whole, self.server.data)
+                self.server.order(self.server.data, ops, after=after)
+                try:
+                    self.server.start(wait_ready=False)
+                    self.server.kill()
+                except ServerFailed as error:
+                    self.assertIn("daybook: ", str(error))
+                self.server.calm()
+                self.client = self.server.start().client(None if fresh else key)
+                if fresh:
+                    self.open_account(account=account)
+                else:
+                    self.assert_balance(account, balance="5.00")
+                self.client.close()
+                self.server.kill()
+
+    def test_the_start_of_a_ledger_that_is_there(self):
+        self.check(fresh=False)
+
+    def test_the_start_of_a_new_ledger(self):
+        self.check(fresh=True)
 
 
 class DiskFullTest(FaultCase):
