@@ -20,7 +20,7 @@ bool path_exists(const std::string& path) {
 Status make_directories(const std::string& path) {
   std::vector<std::filesystem::path> missing;
   std::error_code error;
-  std::filesystem::path at = std::filesystem::absolute(path, error).lexically_normal();
+  std::filesystem::path at = std::filesystem::absolute(path, error);
   if (!at.has_filename()) at = at.parent_path();  // It ended with a slash.
   for (; !error && !std::filesystem::exists(at, error); at = at.parent_path()) {
     missing.push_back(at);

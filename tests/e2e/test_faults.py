@@ -19,12 +19,12 @@ import time
 from decimal import Decimal
 
 from daybook import Client, Server, ServerFailed, binary, money, run_cli
-from faults import CREATE, SYNC, WRITE, FaultyServer, SmallDisk
+from faults import CREATE, RENAME, SYNC, WRITE, FaultyServer, SmallDisk
 from load import LoadCase
 
 SEED = int(os.environ.get("DAYBOOK_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2 ** 32)
-KILLS = int(os.environ.get("DAYBOOK_FAULT_KILLS", "5"))
-DAMAGES = int(os.environ.get("DAYBOOK_FAULT_DAMAGES", "20"))
+KILLS = int(os.environ.get("DAYBOOK_FAULT_KILLS", "4"))
+DAMAGES = int(os.environ.get("DAYBOOK_FAULT_DAMAGES", "12"))
 ACCOUNTS = 4
 
 
@@ -146,6 +146,46 @@ class DiskFailsTest(FaultCase):
             tags = self.ok(self.client.get(self.path(account, "/tags"))).json["data"]
             self.assertEqual([tag.get("extra") for tag in tags], ["kept"])
         self.ok(self.client.put(path, {"value": "2", "extra": "and again"}))
+
+
+class StartFailsTest(FaultCase):
+    """A call on a file that fails while the server starts: it says so or goes on, and is no worse
+    off the next time."""
+
+    def check(self, fresh):
+        account = self.open_account()
+        self.top_up(account, "5.00")
+        key = self.server.admin_key
+        self.client.close()
+        self.server.kill()
+        whole = self.server.data + ".whole"
+        shutil.copytree(self.server.data, whole)
+        self.addCleanup(shutil.rmtree, whole, ignore_errors=True)
+        for ops in (WRITE, SYNC, CREATE, RENAME):
+            for after in sorted(self.random.sample(range(20), KILLS)):
+                shutil.rmtree(self.server.data)
+                if not fresh:
+                    shutil.copytree(whole, self.server.data)
+                self.server.order(self.server.data, ops, after=after)
+                try:
+                    self.server.start(wait_ready=False)
+                    self.server.kill()
+                except ServerFailed as error:
+                    self.assertIn("daybook: ", str(error))
+                self.server.calm()
+                self.client = self.server.start().client(None if fresh else key)
+                if fresh:
+                    self.open_account(account=account)
+                else:
+                    self.assert_balance(account, balance="5.00")
+                self.client.close()
+                self.server.kill()
+
+    def test_the_start_of_a_ledger_that_is_there(self):
+        self.check(fresh=False)
+
+    def test_the_start_of_a_new_ledger(self):
+        self.check(fresh=True)
 
 
 class DiskFullTest(FaultCase):
@@ -378,7 +418,14 @@ class DamageTest(FaultCase):
             words = self.server.logs()
             self.assertIn("daybook: ", words, what)
             self.assertNotIn("Assertion", words, what)
-            return "refused"
+            if not what.startswith("proj") or " with " in what:
+                return "refused"
+            self.assertIn("daybook rebuild", words, what)
+            done = run_cli("rebuild", "--data", self.server.data)
+            self.assertEqual(done.returncode, 0, what + done.stderr)
+            verified = run_cli("verify", "--data", self.server.data)
+            self.assertEqual(verified.returncode, 0, what + verified.stderr)
+            self.server.start()
         client = Client(self.server.port, self.key)
         rows = client.get(self.path(self.account, "/events?limit=1000"))
         self.assertEqual(rows.status, 200, f"{what}: {rows!r}")
@@ -422,6 +469,18 @@ class DamageTest(FaultCase):
 
             cases.append((f"{name} bit {bit}", flip))
         self.run_cases(cases)
+
+    def test_a_private_store_whose_list_of_files_is_cut_is_noticed(self):
+        """RocksDB opens a MANIFEST that ends early without a word, with what it named gone."""
+        name = next(name for name in self.files if name.startswith("private/MANIFEST"))
+        size = os.path.getsize(os.path.join(self.whole, name))
+
+        def cut(length):
+            return lambda data: os.truncate(os.path.join(data, name), length)
+
+        outcomes = self.run_cases([(f"{name} cut to {length}", cut(length))
+                                   for length in range(size - 1, size // 4, -40)])
+        self.assertTrue(any("noticed" in outcome for outcome in outcomes), outcomes)
 
     def test_files_that_are_cut_off_are_noticed_or_harmless(self):
         cases = []
@@ -469,3 +528,85 @@ class DamageTest(FaultCase):
 
             cases.append((f"{one} with {other}", swap))
         self.run_cases(cases)
+
+
+class PlaceTest(FaultCase):
+    """Directories that are not what `serve` was told they are."""
+
+    def setUp(self):
+        super().setUp()
+        self.top = tempfile.mkdtemp(prefix="daybook-places-")
+        os.chmod(self.top, 0o755)
+        self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
+
+    def refused(self, data, status, *words, **more):
+        done = run_cli("serve", "--data", data, "--listen", "127.0.0.1:0", timeout=20, **more)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+
+    def test_a_directory_of_something_else_is_left_alone(self):
+        place = os.path.join(self.top, "photos")
+        os.mkdir(place)
+        with open(os.path.join(place, "cat.jpeg"), "wb") as file:
+            file.write(b"cat")
+        self.refused(place, 4, "cat.jpeg", "neither a ledger nor a place for one")
+        self.assertEqual(os.listdir(place), ["cat.jpeg"])
+        self.refused(os.path.join(place, "cat.jpeg"), 1)
+
+    def test_a_ledger_without_its_log_is_not_begun_anew(self):
+        self.client.close()
+        self.server.stop()
+        shutil.rmtree(os.path.join(self.server.data, "log"))
+        os.unlink(os.path.join(self.server.data, "log.watermark"))
+        self.refused(self.server.data, 5, "the log of an existing ledger is gone")
+        shutil.rmtree(os.path.join(self.server.data, "proj"))
+        self.refused(self.server.data, 5, "the log of an existing ledger is gone")
+
+    def test_a_ledger_without_its_secrets_is_not_given_new_ones(self):
+        self.client.close()
+        self.server.stop()
+        shutil.rmtree(os.path.join(self.server.data, "private"))
+        self.refused(self.server.data, 5, "/private", "is gone")
+        self.refused(self.server.data, 5, "/private", "is gone")
+
+    def test_a_directory_without_rights_is_an_error(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become nobody")
+        self.client.close()
+        self.server.stop()
+        as_nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        if not shutil.which("setpriv"):
+            self.skipTest("no setpriv")
+        for place in (self.server.data, os.path.join(self.top, "new")):
+            done = subprocess.run([*as_nobody, binary(), "serve", "--data", place, "--listen",
+                                   "127.0.0.1:0"], capture_output=True, text=True, timeout=20,
+                                  check=False)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("Permission denied", done.stderr)
+        self.server.start()
+        self.client = self.server.client()
+
+    def test_an_empty_mount_point_and_a_nested_path_are_places(self):
+        place = os.path.join(self.top, "mount")
+        os.makedirs(os.path.join(place, "lost+found"))
+        for data in (place, os.path.join(self.top, "a/b/c/"), os.path.join(self.top, "d/./e/../f")):
+            server = Server(data)
+            server.log_path = os.path.join(self.top, "server.log")
+            self.addCleanup(server.kill)
+            client = server.start().client()
+            self.ok(client.get("/v1/accounts"))
+            client.close()
+            server.stop()
+
+    def test_a_flush_that_fails_at_the_end_loses_nothing(self):
+        accounts = [self.open_account() for _ in range(2)]
+        self.client.check = False
+        with self.under_load(accounts):
+            time.sleep(0.5)
+        self.client.close()
+        self.server.order("/proj/", WRITE | CREATE | SYNC, sticky=True)
+        self.server.stop()
+        self.server.calm()
+        self.restart_and_check(self.commands)
+        self.check_everything(accounts)

@@ -18,7 +18,7 @@ from daybook import Client, money, new_id, run_cli
 from load import LoadCase
 
 ROUNDS = int(os.environ.get("DAYBOOK_RACE_ROUNDS", "5"))
-ALARM_RUNS = int(os.environ.get("DAYBOOK_ALARM_RUNS", "5"))
+ALARM_RUNS = int(os.environ.get("DAYBOOK_ALARM_RUNS", "3"))
 SEED = int(os.environ.get("DAYBOOK_RACE_SEED", "0")) or random.SystemRandom().randrange(1, 2 ** 32)
 CONNECTIONS = 64
 
@@ -218,7 +218,7 @@ class FalseAlarmTest(LoadCase):
             self.ok(self.client.put(path, {"value": str(number), "extra": f"extra {number}"}))
         self.client.check = False
         spent = collections.Counter()
-        with self.under_load(accounts):
+        with self.under_load(accounts, threads=2):
             for number in range(ALARM_RUNS):
                 backup = os.path.join(folder, f"backup-{number}")
                 for name, command in {
