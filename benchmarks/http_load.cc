@@ -78,7 +78,7 @@ class Load {
   explicit Load(Options options) : options_(std::move(options)), epoll_(::epoll_create1(0)) {
     if (epoll_ < 0) fail("epoll_create1 failed");
     for (std::size_t i = 0; i < options_.connections; ++i) connect_one(i);
-    // Keys of another start of this program on the same ledger stay different.
+    // Keys and accounts of another start of this program on the same ledger stay different.
     prefix_ = std::to_string(SteadyClock::now().time_since_epoch().count()) + "-";
   }
   ~Load() {
@@ -106,7 +106,7 @@ class Load {
   }
 
  private:
-  static std::string account(std::uint64_t n) { return "load-" + std::to_string(n); }
+  std::string account(std::uint64_t n) const { return "load-" + prefix_ + std::to_string(n); }
 
   std::string request(const std::string& path, const std::string& body) {
     return "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " +
@@ -142,11 +142,10 @@ class Load {
   }
 
   /// True if a whole answer came.
-  static bool receive(Connection& connection) {
-    std::array<char, 16'384> bytes{};
-    const ssize_t got = ::recv(connection.file, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  bool receive(Connection& connection) {
+    const ssize_t got = ::recv(connection.file, bytes_.data(), bytes_.size(), MSG_DONTWAIT);
     if (got <= 0) fail("the server closed a connection");
-    connection.answer.append(bytes.data(), static_cast<std::size_t>(got));
+    connection.answer.append(bytes_.data(), static_cast<std::size_t>(got));
     if (connection.answer.size() > kAnswerBytesMax) fail("an answer is too long");
     const std::size_t size = answer_size(connection.answer);
     if (size == 0) return false;
@@ -192,6 +191,7 @@ class Load {
 
   Options options_;
   int epoll_;
+  std::array<char, 16'384> bytes_{};
   std::vector<Connection> connections_;
   std::string prefix_;
   std::uint64_t keys_ = 0;

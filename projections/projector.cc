@@ -298,7 +298,7 @@ void Projector::start() {
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "projector");
     // For the calling thread only, on Linux; without the right to it nothing changes.
-    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 10));
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 5));
     run();
   });
 }
@@ -310,6 +310,8 @@ void Projector::run() {
     waiters_.expire(clock_.now());
     wait_for_work();
   }
+  // One batch more: what was gathered meanwhile need not be read again at the next start.
+  static_cast<void>(catch_up());
 }
 
 void Projector::wait_for_work() {

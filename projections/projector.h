@@ -79,7 +79,7 @@ class Projector {
 
   /// Begins a thread that follows the log, at lower priority than the write side.
   void start();
-  /// Ends the thread after its batch, lets waiters go and flushes the store. Idempotent.
+  /// Ends the thread after one more batch, lets waiters go and flushes the store. Idempotent.
   Status stop();
   /// Something was committed. Cheap; may come before start.
   void notify();
