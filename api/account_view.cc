@@ -81,15 +81,7 @@ Result<std::uint64_t> Reading::version_at_point(const StreamReader& stream) cons
   if (point.pin) return stream.version_at_position(*point.pin);
   if (point.as_of) return stream.version_as_of(*point.as_of);
   if (point.as_of_position) return stream.version_at_position(*point.as_of_position);
-  auto last = stream.last_version();
-  auto end = rows_end();
-  if (!end.ok()) return end.status();
-  if (!last.ok() || end->even) return last;
-  // Tables are written one after the other: what only some have is later than the answer says.
-  auto event = stream.event_at(*last);
-  if (!event.ok()) return event.status();
-  if (*event == nullptr || (*event)->position <= end->position) return last;
-  return stream.version_at_position(end->position);
+  return stream.last_version();
 }
 
 Result<domain::TenantState> Reading::tenant_at_point() const {
@@ -120,23 +112,20 @@ Result<std::optional<std::uint64_t>> Reading::position_at_point() const {
   if (point.pin) return Position(point.pin);
   if (point.as_of_position) return Position(point.as_of_position);
   if (point.as_of) return position_as_of(sources_.log, *point.as_of);
-  auto end = rows_end();
-  if (!end.ok()) return end.status();
-  return Position(end->position);
+  auto shown = rows_position();
+  if (!shown.ok()) return shown.status();
+  return Position(*shown);
 }
 
-Result<Reading::RowsEnd> Reading::rows_end() const {
-  std::uint64_t lowest = UINT64_MAX;
-  std::uint64_t highest = 0;
+Result<std::uint64_t> Reading::rows_position() const {
+  std::uint64_t next = UINT64_MAX;
   for (eventstore::Table table = 0; table < projections::kTableCount; ++table) {
     auto row = rows_->get(table, projections::kCheckpointKey);
     if (!row.ok()) return row.status();
     const auto checkpoint = *row ? projections::decode_checkpoint(**row) : std::nullopt;
-    const std::uint64_t next = checkpoint ? checkpoint->next_position : 0;
-    lowest = std::min(lowest, next);
-    highest = std::max(highest, next);
+    next = std::min(next, checkpoint ? checkpoint->next_position : 0);
   }
-  return RowsEnd{lowest == 0 ? 0 : lowest - 1, lowest == highest};
+  return next == 0 ? 0 : next - 1;
 }
 
 std::string Reading::position_text(std::uint64_t position) const {
@@ -174,9 +163,9 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
     if (!event.ok()) return failed(event.status());
     view.position = (*event)->position;
   } else {
-    auto end = rows_end();
-    if (!end.ok()) return failed(end.status());
-    view.position = end->position;
+    auto shown = rows_position();
+    if (!shown.ok()) return failed(shown.status());
+    view.position = *shown;
   }
   view.position_text = position_text(view.position);
   return view;

@@ -25,7 +25,7 @@ struct TableSpec {
   Use use = Use::kScans;
 };
 
-/// Puts and erases that become visible, and after a crash survive, together per table.
+/// Puts and erases that become visible together, and after a crash survive together per table.
 class KvBatch {
  public:
   struct Operation {
@@ -41,6 +41,8 @@ class KvBatch {
     operations_.push_back({table, std::move(key), std::nullopt});
   }
   const std::vector<Operation>& operations() const { return operations_; }
+  /// Hands the operations over and leaves the batch empty.
+  std::vector<Operation> take() { return std::exchange(operations_, {}); }
   bool empty() const { return operations_.empty(); }
   void clear() { operations_.clear(); }
 
