@@ -19,14 +19,13 @@ using projections::StreamReader;
 constexpr projections::StreamTables kStreamTables{projections::kStreamsTable,
                                                   projections::kStatesTable};
 
-/// Applies what counts by a time instead of what was recorded.
-Status count_effective(const StreamReader& stream, Instant effective_at,
-                       domain::AccountState& state, bool& counts_anything) {
-  auto sums = stream.balance_effective(effective_at, state.version);
-  if (!sums.ok()) return sums.status();
+/// Applies what counts by a time instead of what was recorded. False: nothing counts by then.
+Result<bool> count_effective(const StreamReader& stream, Instant effective_at,
+                             domain::AccountState& state) {
+  auto counted = stream.balance_effective(effective_at, state.version);
+  if (!counted.ok()) return counted.status();
   for (auto& balance : state.balances) balance.balance = {};
-  for (const auto& sum : *sums) {
-    if (!sum.amount.is_zero()) counts_anything = true;
+  for (const auto& sum : counted->sums) {
     const auto known = std::find_if(
         state.balances.begin(), state.balances.end(),
         [&](const domain::CurrencyBalance& item) { return item.currency == sum.currency; });
@@ -36,7 +35,7 @@ Status count_effective(const StreamReader& stream, Instant effective_at,
       state.balances.push_back({sum.currency, sum.amount, {}, {}});
     }
   }
-  return {};
+  return counted->counts_anything;
 }
 
 /// The last event recorded at or before the time; positions are in the order of time.
@@ -146,12 +145,10 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
   if (!state.ok()) return failed(state.status());
   view.state = std::move(*state);
   if (request_.point.effective_at) {
-    bool counts_anything = false;
-    const Status status =
-        count_effective(stream, *request_.point.effective_at, view.state, counts_anything);
-    if (!status.ok()) return failed(status);
+    auto counts = count_effective(stream, *request_.point.effective_at, view.state);
+    if (!counts.ok()) return failed(counts.status());
     // What counts may precede the opening; before both there is nothing to show.
-    if (*request_.point.effective_at < view.state.opened_at && !counts_anything) return not_yet();
+    if (*request_.point.effective_at < view.state.opened_at && !*counts) return not_yet();
   }
   auto tenant = tenant_at_point();
   if (!tenant.ok()) return failed(tenant.status());
