@@ -75,6 +75,12 @@ std::optional<Principal> KeyRing::authenticate(std::string_view credential) cons
   return found->second.principal;
 }
 
+bool KeyRing::is_valid(const Principal& principal) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = keys_.find(principal.key);
+  return found != keys_.end() && !found->second.revoked;
+}
+
 std::size_t KeyRing::size() const {
   const std::shared_lock lock(mutex_);
   return keys_.size();

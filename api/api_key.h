@@ -53,6 +53,9 @@ class KeyRing {
   /// same time. Constant-time comparison.
   std::optional<Principal> authenticate(std::string_view credential) const;
 
+  /// Whether the key of an authenticated principal has not been revoked since.
+  bool is_valid(const Principal& principal) const;
+
   std::size_t size() const;
 
  private:

@@ -260,7 +260,8 @@ void Service::wait_and_read(std::uint64_t position, ReadRequest read, const Http
   auto job = [this, read = std::move(read), format, last_event_id, shared] {
     (*shared)(is_event_list(read.operation)
                   ? event_response(read, format, last_event_id,
-                                   {parts_.sources, parts_.workers, parts_.applied})
+                                   {parts_.sources, parts_.workers, parts_.applied, parts_.keys,
+                                    limits_.sse_max_micros})
                   : run_query(read, parts_.sources));
   };
   const Instant deadline{parts_.sources.clock.now().micros + limits_.read_wait_micros};

@@ -290,6 +290,7 @@ Result<std::string> Node::serve() {
   api::ServiceLimits limits;
   limits.read_wait_micros = parts_->config.read_wait_ms * 1'000;
   limits.ready_lag_events_max = parts_->config.index_lag_events_max;
+  limits.sse_max_micros = parts_->config.event_stream_max_ms * 1'000;
   auto service = std::make_unique<api::Service>(
       api::ServiceParts{*parts_->ledger, *parts_->projector, *parts_->keys, *parts_->commands,
                         *parts_->sources, *parts_->workers, parts_->applied, parts_->metrics,
