@@ -33,14 +33,6 @@ HttpResponse not_found(const std::string& request_id) {
   return problem(404, "not-found", "there is no such object", request_id);
 }
 
-std::string media_type(std::string_view content_type) {
-  std::string type(content_type.substr(0, content_type.find(';')));
-  while (type.ends_with(' ')) type.pop_back();
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return type;
-}
-
 bool is_event_list(Operation operation) {
   return operation == Operation::kListEvents || operation == Operation::kListAccountEvents;
 }
