@@ -305,6 +305,10 @@ HttpResponse Service::readiness(const std::string& request_id) const {
     return retry_later(
         problem(503, "storage-degraded", "writes cannot be acknowledged", request_id));
   }
+  if (storage_full_.load(std::memory_order_relaxed)) {
+    return retry_later(problem(503, "storage-degraded",
+                               "the disk is below its reserve: writes are refused", request_id));
+  }
   if (!status.error.ok()) {
     return retry_later(problem(503, "projection-lag", "a read model has stopped", request_id));
   }
