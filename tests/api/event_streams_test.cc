@@ -1,5 +1,6 @@
 #include "api/event_streams.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <future>

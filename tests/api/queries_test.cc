@@ -130,6 +130,7 @@ TEST_F(QueriesTest, what_counts_before_the_opening_counts_also_where_it_sums_to_
     adjusted.amount = projections::money(amount, "USD");
     adjusted.reason = "r";
     adjusted.balance_after = projections::money(amount[0] == '5' ? "5" : "0", "USD");
+    adjusted.available_after = adjusted.balance_after;
     rig_.record(domain::StreamId::account(kTenant, later), adjusted);
     rig_.pending.back().effective_at = early;
   }

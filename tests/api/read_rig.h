@@ -1,6 +1,7 @@
 #pragma once
 
-#include <atomic>
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -37,7 +38,13 @@ struct ReadRig {
   }
   /// Puts what was recorded into the log and the read models.
   void commit() {
-    projections::append_events(log, std::exchange(pending, {}));
+    constexpr std::ptrdiff_t kEntryEvents = 1'000;
+    for (auto first = pending.begin(); first != pending.end();) {
+      const auto last = first + std::min(kEntryEvents, pending.end() - first);
+      projections::append_events(log, {first, last});
+      first = last;
+    }
+    pending.clear();
     projections::Projector projector(log, rows, clock, projections::all_projections(rows));
     CHECK(projector.run_once().ok());
   }
