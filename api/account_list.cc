@@ -147,9 +147,9 @@ Result<AccountPage> find_page(const ReadRequest& request, const Reading& reading
   if (request.principal.roles.has(domain::Role::kClient)) {
     return then.of(request.principal.accounts, filter, after, limit);
   }
-  auto end = reading.rows_end();
-  if (!end.ok()) return end.status();
-  if (position < end->position || !end->even) return then.all(filter, after, limit);
+  auto shown = reading.rows_position();
+  if (!shown.ok()) return shown.status();
+  if (position < *shown) return then.all(filter, after, limit);
   return projections::list_accounts(reading.rows(), projections::kAccountsTable, tenant, filter,
                                     after, limit);
 }

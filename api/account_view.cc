@@ -19,14 +19,13 @@ using projections::StreamReader;
 constexpr projections::StreamTables kStreamTables{projections::kStreamsTable,
                                                   projections::kStatesTable};
 
-/// Applies what counts by a time instead of what was recorded.
-Status count_effective(const StreamReader& stream, Instant effective_at,
-                       domain::AccountState& state, bool& counts_anything) {
-  auto sums = stream.balance_effective(effective_at, state.version);
-  if (!sums.ok()) return sums.status();
+/// Applies what counts by a time instead of what was recorded. False: nothing counts by then.
+Result<bool> count_effective(const StreamReader& stream, Instant effective_at,
+                             domain::AccountState& state) {
+  auto counted = stream.balance_effective(effective_at, state.version);
+  if (!counted.ok()) return counted.status();
   for (auto& balance : state.balances) balance.balance = {};
-  for (const auto& sum : *sums) {
-    if (!sum.amount.is_zero()) counts_anything = true;
+  for (const auto& sum : counted->sums) {
     const auto known = std::find_if(
         state.balances.begin(), state.balances.end(),
         [&](const domain::CurrencyBalance& item) { return item.currency == sum.currency; });
@@ -36,7 +35,7 @@ Status count_effective(const StreamReader& stream, Instant effective_at,
       state.balances.push_back({sum.currency, sum.amount, {}, {}});
     }
   }
-  return {};
+  return counted->counts_anything;
 }
 
 /// The last event recorded at or before the time; positions are in the order of time.
@@ -81,15 +80,7 @@ Result<std::uint64_t> Reading::version_at_point(const StreamReader& stream) cons
   if (point.pin) return stream.version_at_position(*point.pin);
   if (point.as_of) return stream.version_as_of(*point.as_of);
   if (point.as_of_position) return stream.version_at_position(*point.as_of_position);
-  auto last = stream.last_version();
-  auto end = rows_end();
-  if (!end.ok()) return end.status();
-  if (!last.ok() || end->even) return last;
-  // Tables are written one after the other: what only some have is later than the answer says.
-  auto event = stream.event_at(*last);
-  if (!event.ok()) return event.status();
-  if (*event == nullptr || (*event)->position <= end->position) return last;
-  return stream.version_at_position(end->position);
+  return stream.last_version();
 }
 
 Result<domain::TenantState> Reading::tenant_at_point() const {
@@ -120,23 +111,20 @@ Result<std::optional<std::uint64_t>> Reading::position_at_point() const {
   if (point.pin) return Position(point.pin);
   if (point.as_of_position) return Position(point.as_of_position);
   if (point.as_of) return position_as_of(sources_.log, *point.as_of);
-  auto end = rows_end();
-  if (!end.ok()) return end.status();
-  return Position(end->position);
+  auto shown = rows_position();
+  if (!shown.ok()) return shown.status();
+  return Position(*shown);
 }
 
-Result<Reading::RowsEnd> Reading::rows_end() const {
-  std::uint64_t lowest = UINT64_MAX;
-  std::uint64_t highest = 0;
+Result<std::uint64_t> Reading::rows_position() const {
+  std::uint64_t next = UINT64_MAX;
   for (eventstore::Table table = 0; table < projections::kTableCount; ++table) {
     auto row = rows_->get(table, projections::kCheckpointKey);
     if (!row.ok()) return row.status();
     const auto checkpoint = *row ? projections::decode_checkpoint(**row) : std::nullopt;
-    const std::uint64_t next = checkpoint ? checkpoint->next_position : 0;
-    lowest = std::min(lowest, next);
-    highest = std::max(highest, next);
+    next = std::min(next, checkpoint ? checkpoint->next_position : 0);
   }
-  return RowsEnd{lowest == 0 ? 0 : lowest - 1, lowest == highest};
+  return next == 0 ? 0 : next - 1;
 }
 
 std::string Reading::position_text(std::uint64_t position) const {
@@ -157,12 +145,10 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
   if (!state.ok()) return failed(state.status());
   view.state = std::move(*state);
   if (request_.point.effective_at) {
-    bool counts_anything = false;
-    const Status status =
-        count_effective(stream, *request_.point.effective_at, view.state, counts_anything);
-    if (!status.ok()) return failed(status);
+    auto counts = count_effective(stream, *request_.point.effective_at, view.state);
+    if (!counts.ok()) return failed(counts.status());
     // What counts may precede the opening; before both there is nothing to show.
-    if (*request_.point.effective_at < view.state.opened_at && !counts_anything) return not_yet();
+    if (*request_.point.effective_at < view.state.opened_at && !*counts) return not_yet();
   }
   auto tenant = tenant_at_point();
   if (!tenant.ok()) return failed(tenant.status());
@@ -174,9 +160,9 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
     if (!event.ok()) return failed(event.status());
     view.position = (*event)->position;
   } else {
-    auto end = rows_end();
-    if (!end.ok()) return failed(end.status());
-    view.position = end->position;
+    auto shown = rows_position();
+    if (!shown.ok()) return failed(shown.status());
+    view.position = *shown;
   }
   view.position_text = position_text(view.position);
   return view;

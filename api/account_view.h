@@ -33,11 +33,10 @@ class Reading {
   projections::StreamReader stream_of(const AccountId& account) const;
   projections::StreamReader account_stream() const { return stream_of(account()); }
 
-  /// The view, or the answer that says why there is none: 404 not-found, 404 not-yet, 410, 503.
+  /// The view, or the answer that says why there is none: 404 not-found, 404 not-yet, 422, 503.
   std::variant<AccountView, HttpResponse> account_view() const;
 
-  /// The version that the point stands for; in the present, the last one up to which all tables of
-  /// these rows have got. 0: not yet.
+  /// The version that the point stands for: the last one for the present. 0: not yet.
   Result<std::uint64_t> version_at_point(const projections::StreamReader& stream) const;
 
   /// The tenant at the point; version 0: not yet.
@@ -46,12 +45,9 @@ class Reading {
   /// The position that a list speaks for: of the last event at the point. Empty: there was none.
   Result<std::optional<std::uint64_t>> position_at_point() const;
 
-  /// How far the tables of these rows have got.
-  struct RowsEnd {
-    std::uint64_t position = 0;  ///< Everything up to it is in all tables.
-    bool even = true;            ///< And nothing later in any.
-  };
-  Result<RowsEnd> rows_end() const;
+  /// Everything up to this position is in all tables of these rows, and nothing later in any that
+  /// has caught up: they are written together.
+  Result<std::uint64_t> rows_position() const;
   std::string position_text(std::uint64_t position) const;
 
   HttpResponse not_found() const;

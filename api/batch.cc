@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -102,6 +104,34 @@ std::variant<std::vector<JsonValue>, HttpResponse> read_items(const HttpRequest&
 struct Item {
   WriteRequest request;
   JsonValue body;
+
+  /// The account that it is about; empty: the tenant.
+  std::string account() const {
+    if (const auto named = request.params.find("account"); named != request.params.end()) {
+      return named->second;
+    }
+    const JsonValue* id = body.find("id");
+    const bool opens = request.route->operation == Operation::kOpenAccount;
+    return opens && id != nullptr && id->string() != nullptr ? *id->string() : "";
+  }
+};
+
+/// Accounts of a batch with a command that was not done for now: what follows it must wait, too,
+/// or the retry would come out of order. Any thread.
+class Held {
+ public:
+  void add(const std::string& account) {
+    const std::lock_guard lock(mutex_);
+    accounts_.insert(account);
+  }
+  bool has(const std::string& account) const {
+    const std::lock_guard lock(mutex_);
+    return accounts_.contains(account);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::set<std::string> accounts_;
 };
 
 /// One command of the batch as the request it stands for, or its own answer.
@@ -191,11 +221,12 @@ bool is_allowed(const Principal& principal, Access access, const TenantId& first
 
 void run_batch(const HttpRequest& request, const BatchContext& context, Respond respond) {
   const auto type = request.header("Content-Type");
-  const bool ndjson = type && type->starts_with("application/x-ndjson");
+  const bool ndjson = type && media_type(*type) == "application/x-ndjson";
   auto items = read_items(request, ndjson);
   if (auto* refusal = std::get_if<HttpResponse>(&items)) return respond(std::move(*refusal));
   auto& values = std::get<std::vector<JsonValue>>(items);
   auto results = std::make_shared<Results>(values.size(), ndjson, std::move(respond));
+  const auto held = std::make_shared<Held>();
   for (std::size_t i = 0; i < values.size(); ++i) {
     auto item = read_item(values[i], context.principal, context.first_tenant,
                           request.request_id + "-" + std::to_string(i));
@@ -204,8 +235,17 @@ void run_batch(const HttpRequest& request, const BatchContext& context, Respond 
       continue;
     }
     auto& command = std::get<Item>(item);
+    std::string account = command.account();
+    if (held->has(account)) {
+      results->set(i, problem(503, "overloaded", "an earlier command of the batch was not done",
+                              command.request.request_id));
+      continue;
+    }
     context.commands.run(std::move(command.request), command.body,
-                         [results, i](const HttpResponse& response) { results->set(i, response); });
+                         [results, held, account, i](const HttpResponse& response) {
+                           if (response.status == 503) held->add(account);
+                           results->set(i, response);
+                         });
   }
   results->release();
 }

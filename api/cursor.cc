@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include <openssl/crypto.h>
+
 #include "eventstore/digest.h"
 #include "eventstore/wire.h"
 
@@ -72,7 +74,8 @@ std::optional<std::vector<std::string>> CursorCodec::decode(std::string_view sco
   const auto bytes = from_base64url(cursor);
   if (!bytes || bytes->size() < kMacBytes) return std::nullopt;
   const std::string_view payload = std::string_view(*bytes).substr(kMacBytes);
-  if (mac(scope, payload) != std::string_view(*bytes).substr(0, kMacBytes)) return std::nullopt;
+  const std::string expected = mac(scope, payload);
+  if (CRYPTO_memcmp(expected.data(), bytes->data(), kMacBytes) != 0) return std::nullopt;
   std::vector<std::string> parts;
   eventstore::WireReader wire(payload);
   while (!wire.at_end() && wire.ok() && parts.size() < kPartsMax) parts.emplace_back(wire.text());

@@ -22,7 +22,7 @@ namespace {
 using domain::StreamId;
 using eventstore::PlacedEvent;
 
-/// Rows of one page of a stream's chunk, and events of the log looked at for one.
+/// Events of one chunk of a stream, and events of the log looked at for one.
 constexpr std::size_t kChunkEvents = 500;
 constexpr std::size_t kLookedAtMax = 100'000;
 
@@ -154,22 +154,28 @@ void append_event(std::string& out, const PlacedEvent& placed, EventFormat forma
 /// Reads chunks on the workers and hands them to the socket as it takes them. Holds one chunk.
 class EventBody final : public BodyStream {
  public:
-  EventBody(std::unique_ptr<EventSource> source, EventFormat format, std::uint32_t generation,
-            const StreamServices& services)
-      : shared_(std::make_shared<Shared>()), format_(format) {
+  EventBody(std::unique_ptr<EventSource> source, EventFormat format, std::size_t limit,
+            const ReadRequest& request, const StreamServices& services)
+      : shared_(std::make_shared<Shared>()),
+        format_(format),
+        principal_(request.principal),
+        services_(services) {
     shared_->source = std::move(source);
     shared_->format = format;
-    shared_->generation = generation;
-    workers_ = &services.workers;
-    signal_ = &services.applied;
+    shared_->left = limit;
+    shared_->generation = request.generation;
+    ends_at_ = {services.sources.clock.now().micros + services.sse_max_micros};
   }
 
   void subscribe(std::function<void()> wake) override {
     shared_->wake = wake;
-    if (endless()) subscription_ = signal_->subscribe(std::move(wake));
+    if (endless()) subscription_ = services_.applied.subscribe(std::move(wake));
   }
 
   Next next(std::string& out, std::size_t) override {
+    // A revocation is an event, so it wakes a stream; the rest it learns at the next heartbeat.
+    if (!services_.keys.is_valid(principal_)) return endless() ? Next::kEnd : Next::kAbort;
+    if (endless() && services_.sources.clock.now() >= ends_at_) return Next::kEnd;
     const std::lock_guard lock(shared_->mutex);
     if (!shared_->ready.empty()) {
       out += std::exchange(shared_->ready, {});
@@ -181,7 +187,7 @@ class EventBody final : public BodyStream {
       shared_->asked_again = true;
     } else {
       shared_->reading = true;
-      if (!workers_->post([shared = shared_] { fill(*shared); })) shared_->reading = false;
+      if (!services_.workers.post_part([shared = shared_] { fill(*shared); })) return Next::kAbort;
     }
     return Next::kNothingYet;
   }
@@ -198,6 +204,7 @@ class EventBody final : public BodyStream {
     EventFormat format{};
     std::uint32_t generation = 0;
     std::function<void()> wake;
+    std::size_t left = 0;  ///< Events still to be given. As source.
     // Guarded by mutex; source is used by the one reader that `reading` lets in.
     std::string ready;
     bool reading = false;
@@ -207,9 +214,10 @@ class EventBody final : public BodyStream {
   };
 
   static void fill(Shared& shared) {
-    auto chunk = shared.source->read(kChunkEvents);
+    auto chunk = shared.source->read(std::min(kChunkEvents, shared.left));
     std::string text;
     if (chunk.ok()) {
+      shared.left -= chunk->events.size();
       for (const auto& placed : chunk->events) {
         append_event(text, *placed, shared.format, shared.generation);
       }
@@ -219,7 +227,7 @@ class EventBody final : public BodyStream {
       const std::lock_guard lock(shared.mutex);
       shared.reading = false;
       shared.failed = !chunk.ok();
-      shared.at_end = chunk.ok() && chunk->at_end;
+      shared.at_end = chunk.ok() && (chunk->at_end || shared.left == 0);
       shared.ready = std::move(text);
       // Nothing and not for ever at the end: the next commit wakes.
       wake = !shared.ready.empty() || shared.failed || !shared.at_end ||
@@ -230,8 +238,9 @@ class EventBody final : public BodyStream {
 
   std::shared_ptr<Shared> shared_;
   EventFormat format_;
-  WorkerPool* workers_ = nullptr;
-  Signal* signal_ = nullptr;
+  Principal principal_;
+  StreamServices services_;
+  Instant ends_at_;
   std::unique_ptr<Signal::Subscription> subscription_;
 };
 
@@ -265,15 +274,17 @@ std::variant<After, HttpResponse> read_after(const ReadRequest& request,
 }
 
 HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat format,
-                             const ReadRequest& request, const StreamServices& services,
-                             const std::string& position) {
+                             std::optional<std::size_t> limit, const ReadRequest& request,
+                             const StreamServices& services, const std::string& position) {
   HttpResponse response;
   response.headers.emplace_back("Content-Type", format == EventFormat::kNdjson
                                                     ? "application/x-ndjson"
                                                     : "text/event-stream");
   if (!position.empty()) response.headers.emplace_back("Daybook-Position", position);
-  response.stream =
-      std::make_shared<EventBody>(std::move(source), format, request.generation, services);
+  // Server-Sent Events go on for ever, whatever the limit.
+  const bool endless = format == EventFormat::kServerSent;
+  response.stream = std::make_shared<EventBody>(
+      std::move(source), format, endless ? SIZE_MAX : limit.value_or(SIZE_MAX), request, services);
   return response;
 }
 
@@ -302,7 +313,7 @@ HttpResponse account_events(const ReadRequest& request, EventFormat format, cons
   const StreamId stream = StreamId::account(request.principal.tenant, reading.account());
 
   std::uint64_t next = 1;
-  std::uint64_t upto = account.state.version;
+  const std::uint64_t upto = account.state.version;
   const std::string& position = account.position_text;
   if (after.position) {
     auto seen = reading.account_stream().version_at_position(*after.position);
@@ -313,11 +324,10 @@ HttpResponse account_events(const ReadRequest& request, EventFormat format, cons
   }
   if (format != EventFormat::kPage) {
     const bool endless = format == EventFormat::kServerSent;
-    if (limit) upto = std::min(upto, next + *limit - 1);
     return stream_response(
         std::make_unique<StreamSource>(services.sources.store, stream, next,
                                        endless ? std::nullopt : std::optional(upto)),
-        format, request, services, position);
+        format, limit, request, services, position);
   }
   StreamSource source(services.sources.store, stream, next, upto);
   auto chunk = source.read(limit.value_or(50));
@@ -348,24 +358,15 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format, const Af
   }
   const std::string position = reading.position_text(end - 1);
   const TenantId& tenant = request.principal.tenant;
-  if (format == EventFormat::kServerSent || (format == EventFormat::kNdjson && !limit)) {
+  if (format != EventFormat::kPage) {
     const bool endless = format == EventFormat::kServerSent;
     return stream_response(std::make_unique<LogSource>(services.sources.log, tenant, next,
                                                        endless ? std::nullopt : std::optional(end)),
-                           format, request, services, position);
+                           format, limit, request, services, position);
   }
   LogSource source(services.sources.log, tenant, next, end);
   auto chunk = source.read(limit.value_or(50));
   if (!chunk.ok()) return reading.failed(chunk.status());
-  if (format == EventFormat::kNdjson) {
-    HttpResponse response;
-    response.headers.emplace_back("Content-Type", "application/x-ndjson");
-    response.headers.emplace_back("Daybook-Position", position);
-    for (const auto& placed : chunk->events) {
-      append_event(response.body, *placed, format, request.generation);
-    }
-    return response;
-  }
   std::optional<std::string> more;
   if (source.next_position() < end) {
     more = next_cursor(request, services.sources.cursors, end - 1,

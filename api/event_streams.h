@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "api/api_key.h"
 #include "api/http_message.h"
 #include "api/read_context.h"
 #include "api/signal.h"
@@ -24,10 +25,13 @@ struct StreamServices {
   const ReadSources& sources;
   WorkerPool& workers;
   Signal& applied;  ///< Notified when there is more to read.
+  const KeyRing& keys;
+  std::int64_t sse_max_micros = 0;  ///< A Server-Sent stream ends then; its client comes again.
 };
 
 /// Answers `GET /v1/accounts/{account}/events` and `GET /v1/events`. `last_event_id` is the header
 /// of a reconnecting client. Runs on a reader thread; a stream in the answer reads on the workers.
+/// Once its key is revoked a stream gives nothing more.
 HttpResponse event_response(const ReadRequest& request, EventFormat format,
                             std::optional<std::string> last_event_id,
                             const StreamServices& services);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -20,6 +21,13 @@ bool same_token(std::string_view left, std::string_view right) {
     if (lower(left[i]) != lower(right[i])) return false;
   }
   return true;
+}
+
+std::string media_type(std::string_view content_type) {
+  std::string type(content_type.substr(0, content_type.find(';')));
+  while (type.ends_with(' ')) type.pop_back();
+  for (char& c : type) c = lower(c);
+  return type;
 }
 
 void HttpHeaders::add(std::string_view name, std::string_view value) {

@@ -41,6 +41,9 @@ class HttpHeaders {
 /// ASCII case-insensitive equality, as header names and most tokens compare.
 bool same_token(std::string_view left, std::string_view right);
 
+/// The type and subtype of a Content-Type in lower case, without parameters.
+std::string media_type(std::string_view content_type);
+
 /// One request that has passed the gate (http_gate.h).
 struct HttpRequest {
   std::string method;      ///< One of the methods the gate knows, upper case.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 #include <set>
-#include <span>
 #include <utility>
 
 #include <rapidjson/error/en.h>
@@ -19,12 +18,6 @@
 namespace daybook::api {
 namespace {
 
-/// A number token of the text.
-struct NumberSpan {
-  std::size_t offset = 0;
-  std::size_t size = 0;
-};
-
 /// An array or object whose end has not come yet.
 struct OpenValue {
   JsonValue value;
@@ -34,14 +27,44 @@ struct OpenValue {
 
 constexpr std::size_t kScannedMembers = 16;
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Length of the number (RFC 8259 section 6) at the start of `text`; 0 if there is none or if it
+/// goes on as something else.
+std::size_t number_length(std::string_view text) {
+  std::size_t at = 0;
+  const auto peek = [&] { return at < text.size() ? text[at] : '\0'; };
+  const auto digits = [&] {
+    const std::size_t from = at;
+    while (is_digit(peek())) ++at;
+    return at > from;
+  };
+  if (peek() == '-') ++at;
+  if (peek() == '0') {
+    ++at;
+  } else if (!digits()) {
+    return 0;
+  }
+  if (peek() == '.') {
+    ++at;
+    if (!digits()) return 0;
+  }
+  if (peek() == 'e' || peek() == 'E') {
+    ++at;
+    if (peek() == '+' || peek() == '-') ++at;
+    if (!digits()) return 0;
+  }
+  const std::string_view ends = ",]} \t\r\n";
+  return at == text.size() || ends.find(text[at]) != std::string_view::npos ? at : 0;
+}
+
 /// Builds the value from the parser's calls; `false` from any of them ends the parse, and `error`
 /// says why.
 // NOLINTBEGIN(readability-identifier-naming): the names are the parser's.
 class Builder {
  public:
-  Builder(std::string_view text, const rapidjson::MemoryStream& stream, const JsonLimits& limits,
-          std::span<const NumberSpan> replaced)
-      : text_(text), stream_(stream), limits_(limits), replaced_(replaced) {}
+  Builder(std::string_view text, const rapidjson::MemoryStream& stream, const JsonLimits& limits)
+      : text_(text), stream_(stream), limits_(limits) {}
 
   bool Null() { return place(JsonValue()); }
   bool Bool(bool truth) { return place(JsonValue(truth)); }
@@ -52,11 +75,10 @@ class Builder {
   bool Uint64(std::uint64_t) { return refuse_converted(); }
   bool Double(double) { return refuse_converted(); }
   bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
-    std::string_view written(text, size);
-    if (!replaced_.empty() && replaced_.front().offset + size == stream_.Tell()) {
-      written = text_.substr(replaced_.front().offset, replaced_.front().size);
-      replaced_ = replaced_.subspan(1);
-    }
+    // Looked up in what the client sent: the parser may see a zero in its place.
+    std::string_view written = text_.substr(stream_.Tell() - size);
+    const std::size_t length = number_length(written);
+    written = length == 0 ? std::string_view(text, size) : written.substr(0, length);
     return place(JsonValue(JsonValue::Number{std::string(written)}));
   }
   bool String(const char* text, rapidjson::SizeType size, bool) {
@@ -151,50 +173,16 @@ class Builder {
   std::string_view text_;
   const rapidjson::MemoryStream& stream_;
   const JsonLimits& limits_;
-  std::span<const NumberSpan> replaced_;
   std::vector<OpenValue> open_;
   std::size_t values_ = 0;
   JsonValue root_;
 };
 // NOLINTEND(readability-identifier-naming)
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// Length of the number (RFC 8259 section 6) at the start of `text`; 0 if there is none or if it
-/// goes on as something else.
-std::size_t number_length(std::string_view text) {
-  std::size_t at = 0;
-  const auto peek = [&] { return at < text.size() ? text[at] : '\0'; };
-  const auto digits = [&] {
-    const std::size_t from = at;
-    while (is_digit(peek())) ++at;
-    return at > from;
-  };
-  if (peek() == '-') ++at;
-  if (peek() == '0') {
-    ++at;
-  } else if (!digits()) {
-    return 0;
-  }
-  if (peek() == '.') {
-    ++at;
-    if (!digits()) return 0;
-  }
-  if (peek() == 'e' || peek() == 'E') {
-    ++at;
-    if (peek() == '+' || peek() == '-') ++at;
-    if (!digits()) return 0;
-  }
-  const std::string_view ends = ",]} \t\r\n";
-  return at == text.size() || ends.find(text[at]) != std::string_view::npos ? at : 0;
-}
-
-/// The text with every number replaced by a zero and spaces, so that all offsets stay, and where
-/// the numbers were. The parser refuses numbers beyond a float's range although it need not convert
-/// them; those are legal JSON.
-std::pair<std::string, std::vector<NumberSpan>> without_numbers(std::string_view text) {
+/// The text with every number replaced by a zero and spaces, so that all offsets stay. The parser
+/// refuses numbers beyond a float's range although it need not convert them; those are legal JSON.
+std::string without_numbers(std::string_view text) {
   std::string replaced(text);
-  std::vector<NumberSpan> numbers;
   bool in_string = false;
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (in_string && text[at] == '\\') {
@@ -206,11 +194,10 @@ std::pair<std::string, std::vector<NumberSpan>> without_numbers(std::string_view
       if (size == 0) break;  // A syntax error: the parser will say so.
       replaced[at] = '0';
       std::fill_n(replaced.begin() + static_cast<std::ptrdiff_t>(at) + 1, size - 1, ' ');
-      numbers.push_back({at, size});
       at += size - 1;
     }
   }
-  return {std::move(replaced), std::move(numbers)};
+  return replaced;
 }
 
 struct Attempt {
@@ -218,14 +205,13 @@ struct Attempt {
   bool number_too_big = false;
 };
 
-/// `source` is what is parsed, `text` what the client sent; they differ in `replaced` only.
+/// `source` is what is parsed, `text` what the client sent; they differ in numbers only.
 // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): see the sentence above.
-Attempt attempt(std::string_view source, std::string_view text, const JsonLimits& limits,
-                std::span<const NumberSpan> replaced) {
+Attempt attempt(std::string_view source, std::string_view text, const JsonLimits& limits) {
   constexpr unsigned kFlags =
       rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
   rapidjson::MemoryStream stream(source.data(), source.size());
-  Builder builder(text, stream, limits, replaced);
+  Builder builder(text, stream, limits);
   rapidjson::Reader reader;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
   if (!result.IsError()) return {builder.take()};
@@ -296,10 +282,9 @@ std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonL
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return JsonError{JsonErrorKind::kNul, nul, "the text holds a zero byte"};
   }
-  Attempt first = attempt(text, text, limits, {});
+  Attempt first = attempt(text, text, limits);
   if (!first.number_too_big) return std::move(first.outcome);
-  const auto [replaced, numbers] = without_numbers(text);
-  return std::move(attempt(replaced, text, limits, numbers).outcome);
+  return std::move(attempt(without_numbers(text), text, limits).outcome);
 }
 
 std::string canonical_text(const JsonValue& value) {

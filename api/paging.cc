@@ -12,7 +12,13 @@ namespace {
 
 /// Texts that say where a list goes on.
 std::size_t place_size(Operation operation) {
-  return operation == Operation::kGetStatement ? 2 : 1;
+  switch (operation) {
+    case Operation::kGetStatement:  // The effective time and the version of a line.
+    case Operation::kListTags:      // The service and the name of a tag.
+      return 2;
+    default:
+      return 1;
+  }
 }
 
 /// Who a cursor is for and what it counts: it is refused anywhere else.

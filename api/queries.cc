@@ -94,13 +94,13 @@ HttpResponse get_credit_limit(const ReadRequest& request, const ReadSources& sou
 // --- Accounts and tags
 // -----------------------------------------------------------------------------
 
-/// The private part of a tag; empty once it was erased.
-std::optional<std::string> extra_of(const domain::AccountTag& tag, const ReadRequest& request,
-                                    const ReadSources& sources) {
-  if (!tag.extra) return std::nullopt;
+/// The private part of a tag; empty once it was erased. One that cannot be read is an error.
+Result<std::optional<std::string>> extra_of(const domain::AccountTag& tag,
+                                            const ReadRequest& request,
+                                            const ReadSources& sources) {
+  if (!tag.extra) return std::optional<std::string>();
   const AccountId account(request.params.find("account")->second);
-  auto value = sources.private_store.get(request.principal.tenant, account, *tag.extra);
-  return value.ok() ? *value : std::nullopt;
+  return sources.private_store.get(request.principal.tenant, account, *tag.extra);
 }
 
 HttpResponse get_account(const ReadRequest& request, const ReadSources& sources) {
@@ -117,7 +117,9 @@ HttpResponse get_account(const ReadRequest& request, const ReadSources& sources)
     if (!tag.value) continue;
     JsonObject shown;
     shown.string("value", *tag.value);
-    if (const auto extra = extra_of(tag, request, sources)) shown.string("extra", *extra);
+    auto extra = extra_of(tag, request, sources);
+    if (!extra.ok()) return reading.failed(extra.status());
+    if (*extra) shown.string("extra", **extra);
     (tag.service ? by_service[*tag.service] : own).raw(tag.name, shown.text());
   }
   JsonObject services;
@@ -149,16 +151,17 @@ HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
   const auto& account = std::get<AccountView>(view);
   const auto service = request.params.find("service");
 
+  // In the order of the state: without a service first, which is no service's name.
   std::vector<std::string> rows;
-  std::string last_place;
+  std::vector<std::string> last_place;
   std::optional<std::string> next;
   for (const auto& tag : account.state.tags) {
     if (!tag.value) continue;
     if (service != request.params.end() && tag.service != service->second) continue;
-    const std::string place = tag.service.value_or("") + "/" + tag.name;
-    if (!request.place.empty() && place <= request.place.front()) continue;
+    std::vector<std::string> place{tag.service.value_or(""), tag.name};
+    if (!request.place.empty() && place <= request.place) continue;
     if (rows.size() == limit) {
-      next = next_cursor(request, sources.cursors, account.position, {last_place});
+      next = next_cursor(request, sources.cursors, account.position, last_place);
       break;
     }
     JsonObject row;
@@ -166,9 +169,11 @@ HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
         .string("value", *tag.value)
         .string("set_at", to_rfc3339(tag.set_at));
     if (tag.service) row.string("service", *tag.service);
-    if (const auto extra = extra_of(tag, request, sources)) row.string("extra", *extra);
+    auto extra = extra_of(tag, request, sources);
+    if (!extra.ok()) return reading.failed(extra.status());
+    if (*extra) row.string("extra", **extra);
     rows.push_back(row.text());
-    last_place = place;
+    last_place = std::move(place);
   }
   return account_response(account, page_json(rows, next, account.position_text));
 }

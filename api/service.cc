@@ -34,14 +34,6 @@ HttpResponse not_found(const std::string& request_id) {
   return problem(404, "not-found", "there is no such object", request_id);
 }
 
-std::string media_type(std::string_view content_type) {
-  std::string type(content_type.substr(0, content_type.find(';')));
-  while (type.ends_with(' ')) type.pop_back();
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return type;
-}
-
 bool is_event_list(Operation operation) {
   return operation == Operation::kListEvents || operation == Operation::kListAccountEvents;
 }
@@ -296,7 +288,8 @@ void Service::wait_and_read(std::uint64_t position, ReadRequest read, const Http
   auto job = [this, read = std::move(read), format, last_event_id, shared] {
     (*shared)(is_event_list(read.operation)
                   ? event_response(read, format, last_event_id,
-                                   {parts_.sources, parts_.workers, parts_.applied})
+                                   {parts_.sources, parts_.workers, parts_.applied, parts_.keys,
+                                    limits_.sse_max_micros})
                   : run_query(read, parts_.sources));
   };
   const Instant deadline{parts_.sources.clock.now().micros + limits_.read_wait_micros};
@@ -347,6 +340,10 @@ HttpResponse Service::readiness(const std::string& request_id) const {
   if (parts_.ledger.failed()) {
     return retry_later(
         problem(503, "storage-degraded", "writes cannot be acknowledged", request_id));
+  }
+  if (storage_full_.load(std::memory_order_relaxed)) {
+    return retry_later(problem(503, "storage-degraded",
+                               "the disk is below its reserve: writes are refused", request_id));
   }
   if (!status.error.ok()) {
     return retry_later(problem(503, "projection-lag", "a read model has stopped", request_id));

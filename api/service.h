@@ -23,6 +23,7 @@ namespace daybook::api {
 struct ServiceLimits {
   std::int64_t read_wait_micros = 5'000'000;  ///< For the projections to reach what a read needs.
   std::uint64_t ready_lag_events_max = 500'000;  ///< Beyond it /readyz is false.
+  std::int64_t sse_max_micros = 3'600'000'000;   ///< Of one Server-Sent stream.
 };
 
 /// What the service stands on. Everything outlives it.

@@ -16,6 +16,14 @@ bool WorkerPool::post(std::function<void()> job) {
   return true;
 }
 
+bool WorkerPool::post_part(std::function<void()> job) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  parts_.push_back(std::move(job));
+  wakes_.notify_one();
+  return true;
+}
+
 void WorkerPool::stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -32,13 +40,20 @@ void WorkerPool::run() {
     std::function<void()> job;
     {
       std::unique_lock lock(mutex_);
-      wakes_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      wakes_.wait(lock, [this] { return stopping_ || !queue_.empty() || !parts_.empty(); });
+      if (queue_.empty() && parts_.empty()) return;
+      job = take();
     }
     job();
   }
+}
+
+std::function<void()> WorkerPool::take() {
+  auto& from = queue_.empty() || (part_is_next_ && !parts_.empty()) ? parts_ : queue_;
+  part_is_next_ = &from == &queue_;
+  std::function<void()> job = std::move(from.front());
+  from.pop_front();
+  return job;
 }
 
 }  // namespace daybook::api

@@ -22,16 +22,24 @@ class WorkerPool {
   /// False, with the job not taken, when the queue is full or the pool stopped.
   [[nodiscard]] bool post(std::function<void()> job);
 
+  /// For the next part of an answer that has begun: not counted against the queue, because
+  /// refusing it would cut the answer. Bounded by its callers: each has one such job at a time.
+  /// Takes turns with the queue. False when the pool stopped.
+  [[nodiscard]] bool post_part(std::function<void()> job);
+
   /// Ends the threads after what is queued. Idempotent.
   void stop();
 
  private:
   void run();
+  std::function<void()> take();  ///< REQUIRES: mutex_ is held and a job is there.
 
   std::size_t queue_max_;
   std::mutex mutex_;
   std::condition_variable wakes_;
   std::deque<std::function<void()>> queue_;
+  std::deque<std::function<void()>> parts_;
+  bool part_is_next_ = false;
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -24,7 +24,8 @@ struct Config {
   std::size_t reader_threads = 2;
   std::size_t reader_queue_max = 4'096;
   std::int64_t read_wait_ms = 5'000;
-  std::int64_t duplicate_wait_ms = 10'000;  ///< For the running command with the same key.
+  std::int64_t duplicate_wait_ms = 10'000;       ///< For the running command with the same key.
+  std::int64_t event_stream_max_ms = 3'600'000;  ///< Of one text/event-stream.
   std::size_t connections_max = 10'000;
   std::uint64_t disk_reserve_bytes = std::uint64_t{256} << 20;  ///< Below it commands get 507.
   std::int64_t drain_ms = 5'000;          ///< For running requests when the node stops.

@@ -36,22 +36,29 @@ namespace {
 using eventstore::RocksKv;
 using eventstore::RocksLog;
 
-/// Reads the ledger's tenants' keys as of the last event that the states have.
+/// Reads the ledger's tenants' keys as of the last event that the states have. Steps from tenant to
+/// tenant: their accounts are many.
 Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
   const auto rows = store.snapshot();
-  const auto cursor = rows->scan(projections::kStatesTable, "L", "M");
-  for (; cursor->valid(); cursor->next()) {
+  std::string from = "L";
+  for (;;) {
+    const auto cursor = rows->scan(projections::kStatesTable, from, "M");
+    if (!cursor->valid()) return cursor->status();
     // "L" tenant NUL kind id NUL
     const std::string_view key = cursor->key();
     const std::size_t end = key.find('\0');
-    const bool is_tenant = end != std::string_view::npos && end + 1 < key.size() &&
-                           key[end + 1] == static_cast<char>(domain::StreamKind::kTenant);
-    if (!is_tenant) continue;
-    auto state = eventstore::decode_tenant_state(cursor->value());
-    if (!state.ok()) return state.status();
-    keys.load(TenantId(std::string(key.substr(1, end - 1))), *state);
+    if (end == std::string_view::npos) return corrupt("states: a key without a tenant");
+    const TenantId tenant(std::string(key.substr(1, end - 1)));
+    auto row = rows->get(projections::kStatesTable,
+                         eventstore::latest_state_key(domain::StreamId::of_tenant(tenant)));
+    if (!row.ok()) return row.status();
+    if (*row) {
+      auto state = eventstore::decode_tenant_state(**row);
+      if (!state.ok()) return state.status();
+      keys.load(tenant, *state);
+    }
+    from.assign(key.substr(0, end)).push_back('\1');
   }
-  return cursor->status();
 }
 
 /// Splits HOST:PORT; an IPv6 address stands in brackets.
@@ -324,6 +331,7 @@ Result<std::string> Node::serve() {
   api::ServiceLimits limits;
   limits.read_wait_micros = parts_->config.read_wait_ms * 1'000;
   limits.ready_lag_events_max = parts_->config.index_lag_events_max;
+  limits.sse_max_micros = parts_->config.event_stream_max_ms * 1'000;
   auto service = std::make_unique<api::Service>(
       api::ServiceParts{*parts_->ledger, *parts_->projector, *parts_->keys, *parts_->commands,
                         *parts_->sources, *parts_->workers, parts_->applied, parts_->metrics,

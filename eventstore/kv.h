@@ -26,7 +26,7 @@ struct TableSpec {
   Use use = Use::kScans;
 };
 
-/// Puts and erases that become visible, and after a crash survive, together per table.
+/// Puts and erases that become visible together, and after a crash survive together per table.
 class KvBatch {
  public:
   struct Operation {
@@ -44,7 +44,6 @@ class KvBatch {
   const std::vector<Operation>& operations() const { return operations_; }
   /// Hands the operations over and leaves the batch empty.
   std::vector<Operation> take() { return std::exchange(operations_, {}); }
-  void reserve(std::size_t count) { operations_.reserve(count); }
   bool empty() const { return operations_.empty(); }
   void clear() { operations_.clear(); }
 

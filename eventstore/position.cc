@@ -36,7 +36,8 @@ std::optional<PublicPosition> parse_position(std::string_view text) {
   const auto partition =
       parse_number<std::uint32_t>(text.substr(partition_at, colon - partition_at));
   const auto position = parse_number<std::uint64_t>(text.substr(colon + 1));
-  if (!partition || !position) return std::nullopt;
+  // No event can have the last number: "after it" has to be one as well.
+  if (!partition || !position || *position == UINT64_MAX) return std::nullopt;
   result.partition = *partition;
   result.position = *position;
   // One text for one position: no leading zeros, no "0." generation.

@@ -19,7 +19,7 @@ struct PublicPosition {
 
 std::string to_text(const PublicPosition& position);
 
-/// Nothing for any text that to_text would not have written.
+/// Nothing for any text that to_text would not have written, and for the greatest number.
 std::optional<PublicPosition> parse_position(std::string_view text);
 
 }  // namespace daybook::eventstore

@@ -31,10 +31,10 @@ Result<bool> has_rows(const eventstore::KvStore& store, eventstore::Table table)
   return false;
 }
 
-/// The batch in key order, only the last operation on each key, and the checkpoint first.
-/// Neighbours in the table are then neighbours in the write, which costs an ordered store a
-/// fraction. Checks what a projection promised of its rows (projection.h).
-KvBatch sorted(KvBatch& batch, eventstore::Table table, std::string checkpoint) {
+/// Moves a table's batch to the end of `all`: the checkpoint first, then in key order, only the
+/// last operation on each key. Neighbours in the table are then neighbours in the write, which
+/// costs an ordered store a fraction. Checks what a projection promised of its rows (projection.h).
+void append_sorted(KvBatch batch, eventstore::Table table, std::string checkpoint, KvBatch& all) {
   std::vector<KvBatch::Operation> operations = batch.take();
   std::vector<KvBatch::Operation*> order;
   order.reserve(operations.size());
@@ -45,19 +45,16 @@ KvBatch sorted(KvBatch& batch, eventstore::Table table, std::string checkpoint) 
   }
   std::stable_sort(order.begin(), order.end(),
                    [](const auto* left, const auto* right) { return left->key < right->key; });
-  KvBatch ordered;
-  ordered.reserve(order.size() + 1);
-  ordered.put(table, std::string(kCheckpointKey), std::move(checkpoint));
+  all.put(table, std::string(kCheckpointKey), std::move(checkpoint));
   for (std::size_t i = 0; i < order.size(); ++i) {
     KvBatch::Operation& operation = *order[i];
     if (i + 1 < order.size() && order[i + 1]->key == operation.key) continue;
     if (operation.value) {
-      ordered.put(table, std::move(operation.key), std::move(*operation.value));
+      all.put(table, std::move(operation.key), std::move(*operation.value));
     } else {
-      ordered.erase(table, std::move(operation.key));
+      all.erase(table, std::move(operation.key));
     }
   }
-  return ordered;
 }
 
 }  // namespace
@@ -212,24 +209,23 @@ Status Projector::take(const eventstore::DecodedEntry& decoded) {
   return {};
 }
 
+/// All tables in one write: a reader's snapshot has all of them at one position.
 Status Projector::write_batch(const Checkpoint& end) {
+  KvBatch all;
   for (std::size_t i = 0; i < followers_.size(); ++i) {
-    if (!followers_[i].behind) continue;
-    if (Status status = write(followers_[i], end); !status.ok()) return fail(i, status);
+    Follower& follower = followers_[i];
+    if (!follower.behind) continue;
+    if (Status status = follower.projection->finish(follower.batch); !status.ok()) {
+      return fail(i, status);
+    }
+    follower.done = end;
+    follower.done.code_version = follower.projection->code_version();
+    append_sorted(std::exchange(follower.batch, {}), follower.projection->table(),
+                  encode_checkpoint(follower.done), all);
+    follower.behind = false;
   }
-  return {};
-}
-
-Status Projector::write(Follower& follower, const Checkpoint& end) {
-  const eventstore::Table table = follower.projection->table();
-  if (Status status = follower.projection->finish(follower.batch); !status.ok()) return status;
-  Checkpoint done = end;
-  done.code_version = follower.projection->code_version();
-  const KvBatch ordered = sorted(follower.batch, table, encode_checkpoint(done));
-  if (Status status = store_.write(ordered); !status.ok()) return status;
-  follower.behind = false;
-  follower.done = done;
-  return {};
+  Status status = store_.write(all);
+  return status.ok() ? status : fail(kNoFollower, status);
 }
 
 Status Projector::fail(std::size_t index, Status status) {

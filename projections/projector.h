@@ -50,7 +50,8 @@ struct ProjectorStatus {
 };
 
 /// Drives projections over a log: reads each entry once, gives it to every projection that has not
-/// got it, and writes per table one batch of rows and checkpoint.
+/// got it, and writes the rows and checkpoints of all tables in one batch: a reader of the store
+/// finds every table that has caught up at the same position.
 ///
 /// A table whose checkpoint has another code version, or does not fit the log, is cleared and
 /// rebuilt; the others keep what they have and go on when it has caught up.
@@ -122,7 +123,6 @@ class Projector {
   Result<BatchRead> run_batch();
   Status take(const eventstore::DecodedEntry& decoded);
   Status write_batch(const Checkpoint& end);
-  Status write(Follower& follower, const Checkpoint& end);
   Status fail(std::size_t index, Status status);
   void publish();
   void run();

@@ -94,15 +94,17 @@ Result<Statement> StreamReader::statement(const StatementQuery& query) const {
   return std::move(fold).finish();
 }
 
-Result<std::vector<Money>> StreamReader::balance_effective(Instant effective_by,
-                                                           std::uint64_t upto_version) const {
+Result<EffectiveBalance> StreamReader::balance_effective(Instant effective_by,
+                                                         std::uint64_t upto_version) const {
   CHECK(upto_version > 0);
   const auto before = version_as_of(effective_by);
   if (!before.ok()) return before.status();
   const std::uint64_t start = std::min(*before, upto_version);
   const auto state = state_at(start);
   if (!state.ok()) return state.status();
-  std::vector<Money> sums;
+  EffectiveBalance counted;
+  counted.counts_anything = start > 0;
+  auto& sums = counted.sums;
   for (const auto& balance : state->balances) sums.push_back({balance.balance, balance.currency});
   const Status status =
       for_each(start + 1, upto_version, [&](const PlacedEventPtr& event) -> Status {
@@ -111,10 +113,11 @@ Result<std::vector<Money>> StreamReader::balance_effective(Instant effective_by,
         }
         const auto change = domain::balance_change_of(event->event.event);
         if (!change || event->event.effective_at > effective_by) return {};
+        counted.counts_anything = true;
         return add_to(entry_of(sums, change->currency).amount, change->amount);
       });
   if (!status.ok()) return status;
-  return sums;
+  return counted;
 }
 
 }  // namespace daybook::projections

@@ -65,6 +65,13 @@ struct Statement {
   std::optional<StatementPlace> next;  ///< Pass as `after` for the next page; empty: the last one.
 };
 
+struct EffectiveBalance {
+  /// Of balance changes per currency, in the order in which they came to the account.
+  std::vector<domain::Money> sums;
+  /// The account was there by then, or a balance change counts, also where they sum to zero.
+  bool counts_anything = false;
+};
+
 /// One stream as the log index has it at the moment of a reader: pages, transactions, statements
 /// and the past, all folds over its events. Pure reads; nothing is cached between calls.
 ///
@@ -107,11 +114,10 @@ class StreamReader {
   /// last_version().
   Result<domain::AccountState> state_at(std::uint64_t version) const;
 
-  /// Per currency, in the order in which they came to the account: the sum of the balance changes
-  /// of versions up to `upto_version` that count at or before the time. The account's own currency
+  /// What of versions up to `upto_version` counts at or before the time. The account's own currency
   /// is always there. REQUIRES: as state_at, upto_version > 0.
-  Result<std::vector<domain::Money>> balance_effective(Instant effective_by,
-                                                       std::uint64_t upto_version) const;
+  Result<EffectiveBalance> balance_effective(Instant effective_by,
+                                             std::uint64_t upto_version) const;
 
  private:
   std::string row_key(std::uint64_t version) const;

@@ -14,6 +14,7 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <sys/resource.h>
 
 #include "domain/base/utf8.h"
 #include "eventstore/json_text.h"
@@ -112,6 +113,21 @@ TEST(JsonReaderTest, numbers_stay_the_text_they_were) {
   }
   EXPECT_EQ(canonical(R"(["\"1e400",1e400,"\\",2 ,-3e999 ])"),
             R"(["\"1e400",1e400,"\\",2,-3e999])");
+}
+
+TEST(JsonReaderTest, many_numbers_beside_a_huge_one_take_no_more_memory_than_the_text) {
+  const auto peak_kib = [] {
+    rusage usage{};
+    EXPECT_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+  };
+  std::string text = "[1e999";
+  text.reserve(std::size_t{16} << 20);
+  while (text.size() < (std::size_t{16} << 20) - 3) text += ",0";
+  text += "]";
+  const long before = peak_kib();
+  expect_refused(text, Kind::kTooMany, JsonLimits{32, 100'000});
+  EXPECT_LT(peak_kib() - before, 64 << 10);  // A copy, and what the limit lets be built.
 }
 
 TEST(JsonReaderTest, what_is_no_number_is_a_syntax_error_also_beside_huge_ones) {

@@ -95,6 +95,7 @@ TEST(SettingsTest, every_number_reaches_its_own_field) {
                                         c.reader_queue_max,
                                         static_cast<std::uint64_t>(c.read_wait_ms),
                                         static_cast<std::uint64_t>(c.duplicate_wait_ms),
+                                        static_cast<std::uint64_t>(c.event_stream_max_ms),
                                         c.connections_max,
                                         c.disk_reserve_bytes,
                                         static_cast<std::uint64_t>(c.drain_ms),

@@ -4,6 +4,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -163,6 +164,24 @@ TEST_P(KvContractTest, a_snapshot_sees_its_moment_only) {
   EXPECT_FALSE(reader->get(kRows, "b")->has_value());
   EXPECT_EQ(drain(reader->scan(kRows, "", "")), (Pairs{{"a", "old"}}));
   EXPECT_EQ(drain(store().snapshot()->scan(kRows, "", "")), (Pairs{{"a", "new"}, {"b", "new"}}));
+}
+
+TEST_P(KvContractTest, a_snapshot_sees_all_tables_of_a_batch_or_none) {
+  constexpr int kBatches = 300;
+  std::thread writer([this] {
+    for (int i = 0; i < kBatches; ++i) {
+      KvBatch batch;
+      batch.put(kPoints, "k", std::to_string(i));
+      batch.put(kRows, "k", std::to_string(i));
+      CHECK(store().write(batch).ok());
+    }
+  });
+  for (std::string seen; seen != std::to_string(kBatches - 1);) {
+    const auto reader = store().snapshot();
+    seen = reader->get(kPoints, "k")->value_or("(none)");
+    EXPECT_EQ(reader->get(kRows, "k")->value_or("(none)"), seen);
+  }
+  writer.join();
 }
 
 TEST_P(KvContractTest, clearing_a_table_leaves_the_others_and_older_snapshots) {

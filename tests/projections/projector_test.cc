@@ -215,6 +215,49 @@ TEST_F(TwoTablesTest, nothing_is_read_twice_after_an_ordinary_restart) {
   EXPECT_EQ(projector->applied(), head());
 }
 
+/// Looks at the tables between any two writes, as a reader may.
+class WatchedKv final : public eventstore::KvStore {
+ public:
+  explicit WatchedKv(MemoryKv& store) : store_(store) {}
+  Status write(const KvBatch& batch) override {
+    const Status status = store_.write(batch);
+    const auto rows = store_.snapshot();
+    seen.emplace_back(position(*rows, 0), position(*rows, 1));
+    return status;
+  }
+  Result<std::optional<std::string>> get(Table table, std::string_view key) const override {
+    return store_.get(table, key);
+  }
+  std::unique_ptr<eventstore::KvReader> snapshot() const override { return store_.snapshot(); }
+  Status flush() override { return store_.flush(); }
+  Status clear(Table table) override { return store_.clear(table); }
+  Status purge(Table table) override { return store_.purge(table); }
+
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
+
+ private:
+  static std::uint64_t position(const eventstore::KvReader& rows, Table table) {
+    const auto row = rows.get(table, kCheckpointKey);
+    return *row ? decode_checkpoint(**row)->next_position : 0;
+  }
+
+  MemoryKv& store_;
+};
+
+TEST_F(TwoTablesTest, a_reader_finds_all_tables_at_one_position) {
+  WatchedKv watched(store_);
+  std::vector<std::unique_ptr<Projection>> projections;
+  projections.push_back(std::make_unique<Counting>(0, 1));
+  projections.push_back(std::make_unique<Counting>(1, 1));
+  ProjectorLimits limits;
+  limits.batch_events = 10;
+  Projector projector(log_, watched, clock_, std::move(projections), limits);
+  ASSERT_TRUE(projector.run_once().ok());
+  ASSERT_GT(watched.seen.size(), 3U);
+  for (const auto& [first, second] : watched.seen) EXPECT_EQ(first, second);
+  EXPECT_EQ(watched.seen.back().first, head());
+}
+
 TEST_F(TwoTablesTest, a_checkpoint_beyond_the_log_is_rebuilt) {
   ASSERT_TRUE(make(1, 1)->run_once().ok());
   FakeLog shorter;

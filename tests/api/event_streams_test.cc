@@ -1,0 +1,173 @@
+#include "api/event_streams.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include <gtest/gtest.h>
+
+#include "api/queries.h"
+#include "tests/api/read_rig.h"
+
+/// Streams of events over the real read side, taken as the HTTP edge takes them.
+namespace daybook::api {
+namespace {
+
+using Next = BodyStream::Next;
+
+constexpr std::chrono::seconds kLong{20};
+constexpr std::int64_t kLifeMicros = 60'000'000;
+const TenantId kTenant("acme");
+
+/// Takes what a stream gives, until it has nothing for now or has ended.
+class Taker {
+ public:
+  explicit Taker(std::shared_ptr<BodyStream> stream) : stream_(std::move(stream)) {
+    stream_->subscribe([woken = woken_] {
+      const std::lock_guard lock(woken->mutex);
+      woken->is_set = true;
+      woken->changed.notify_all();
+    });
+  }
+
+  /// kNothingYet: no wake() came in time.
+  Next take(std::chrono::milliseconds patience = kLong) {
+    for (;;) {
+      const Next next = stream_->next(text, 65'536);
+      if (next == Next::kEnd || next == Next::kAbort) return next;
+      if (next == Next::kNothingYet && !is_woken(patience)) return next;
+    }
+  }
+  std::size_t lines() const {
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  }
+
+  std::string text;
+
+ private:
+  struct Woken {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool is_set = false;
+  };
+  bool is_woken(std::chrono::milliseconds patience) {
+    std::unique_lock lock(woken_->mutex);
+    const bool woken = woken_->changed.wait_for(lock, patience, [this] { return woken_->is_set; });
+    woken_->is_set = false;
+    return woken;
+  }
+
+  std::shared_ptr<Woken> woken_ = std::make_shared<Woken>();
+  std::shared_ptr<BodyStream> stream_;
+};
+
+class EventStreamsTest : public ::testing::Test {
+ protected:
+  EventStreamsTest() : minted_(mint_key(rig_.random, "pepper", {}, auditor(), {})) {
+    domain::TenantCreated created;
+    created.key = minted_.key;
+    rig_.record(domain::StreamId::of_tenant(kTenant), created);
+    keys_.apply(rig_.pending.back());
+  }
+  static domain::Roles auditor() {
+    domain::Roles roles;
+    roles.add(domain::Role::kAuditor);
+    return roles;
+  }
+  void revoke() {
+    domain::RecordedEvent event;
+    event.stream = domain::StreamId::of_tenant(kTenant);
+    event.event = domain::ApiKeyRevoked{minted_.key.id};
+    keys_.apply(event);
+  }
+  Taker open(EventFormat format, const std::string& query = "") {
+    ReadRequest request;
+    request.operation = Operation::kListEvents;
+    request.query =
+        std::get<QueryParams>(QueryParams::parse(query, query_names(Operation::kListEvents)));
+    request.principal = keys_.authenticate(minted_.secret).value();
+    request.request_id = "r";
+    HttpResponse response =
+        event_response(request, format, {}, {rig_.sources, workers_, applied_, keys_, kLifeMicros});
+    EXPECT_EQ(response.status, 200) << response.body;
+    CHECK(response.stream != nullptr);
+    return Taker(std::move(response.stream));
+  }
+
+  ReadRig rig_;
+  MintedKey minted_;
+  KeyRing keys_{"pepper"};
+  Signal applied_;
+  WorkerPool workers_{1, 1};
+};
+
+TEST_F(EventStreamsTest, a_limited_export_finds_its_lines_behind_any_number_of_foreign_events) {
+  constexpr int kMoreThanOneLook = 110'000;
+  const TenantId other("other");
+  rig_.record_tenant(other);
+  rig_.record_account(other, "hot");
+  for (int i = 0; i < kMoreThanOneLook; ++i) {
+    rig_.record(domain::StreamId::account(other, AccountId("hot")), domain::AccountFrozen{});
+  }
+  for (const char* id : {"a", "b", "c"}) rig_.record_account(kTenant, id);
+  rig_.commit();
+  auto some = open(EventFormat::kNdjson, "limit=2&after=0:0");
+  EXPECT_EQ(some.take(), Next::kEnd);
+  EXPECT_EQ(some.lines(), 2U);
+  EXPECT_NE(some.text.find("\"account\":\"b\""), std::string::npos) << some.text;
+  auto all = open(EventFormat::kNdjson, "limit=10&after=0:0");
+  EXPECT_EQ(all.take(), Next::kEnd);
+  EXPECT_EQ(all.lines(), 3U);
+}
+
+TEST_F(EventStreamsTest, a_stream_of_a_revoked_key_gives_nothing_more) {
+  rig_.commit();
+  auto live = open(EventFormat::kServerSent);
+  EXPECT_EQ(live.take(std::chrono::milliseconds(200)), Next::kNothingYet);
+  EXPECT_NE(live.text.find("TenantCreated"), std::string::npos);
+  auto exported = open(EventFormat::kNdjson);
+  revoke();
+  rig_.record_account(kTenant, "later");
+  rig_.commit();
+  applied_.notify();
+  EXPECT_EQ(live.take(), Next::kEnd);
+  EXPECT_EQ(live.text.find("later"), std::string::npos);
+  // An export that ends early must not look whole.
+  EXPECT_EQ(exported.take(), Next::kAbort);
+  EXPECT_EQ(exported.text, "");
+}
+
+TEST_F(EventStreamsTest, a_live_stream_has_a_longest_life) {
+  rig_.commit();
+  auto live = open(EventFormat::kServerSent);
+  rig_.clock.micros = kLifeMicros - 1;
+  EXPECT_EQ(live.take(std::chrono::milliseconds(50)), Next::kNothingYet);
+  rig_.clock.micros = kLifeMicros;
+  EXPECT_EQ(live.take(), Next::kEnd);
+}
+
+TEST_F(EventStreamsTest, a_full_queue_of_readers_delays_a_stream_and_does_not_end_it) {
+  rig_.commit();
+  auto exported = open(EventFormat::kNdjson);
+  std::promise<void> go_on;
+  std::promise<void> begun;
+  ASSERT_TRUE(workers_.post([&] {
+    begun.set_value();
+    go_on.get_future().wait();
+  }));
+  begun.get_future().wait();
+  ASSERT_TRUE(workers_.post([] {}));
+  ASSERT_FALSE(workers_.post([] {})) << "the queue is not full";
+  EXPECT_EQ(exported.take(std::chrono::milliseconds(50)), Next::kNothingYet);
+  go_on.set_value();
+  EXPECT_EQ(exported.take(), Next::kEnd);
+  EXPECT_EQ(exported.lines(), 1U);
+}
+
+}  // namespace
+}  // namespace daybook::api
