@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/position.h"
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/progress.h"
 #include "domain/base/result.h"
 #include "eventstore/files.h"
+#include "eventstore/position.h"
 #include "replay/export_events.h"
 #include "replay/ledger_files.h"
 
@@ -101,7 +101,7 @@ class Output {
 Result<std::optional<api::PublicPosition>> read_bound(const std::string& flag,
                                                       const std::string& text) {
   if (text.empty()) return std::optional<api::PublicPosition>();
-  const auto position = api::parse_position(text);
+  const auto position = eventstore::parse_position(text);
   if (!position || position->partition != 0) {
     return invalid(flag + ": expected a position like 0:17, found \"" + text + "\"");
   }

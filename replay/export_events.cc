@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "eventstore/event_codec.h"
+#include "eventstore/position.h"
 #include "eventstore/public_json.h"
 #include "replay/ledger_files.h"
 
@@ -95,12 +96,15 @@ Result<ExportDone> export_events(const eventstore::EventLog& log, const ExportQu
                                  const ExportSink& sink, const Progress& progress) {
   const eventstore::LogHead head = log.head();
   const std::uint64_t to = query.to.value_or(head.next_position);
+  const auto text_of = [&head](std::uint64_t position) {
+    return to_text(eventstore::PublicPosition{head.generation, 0, position});
+  };
   if (query.from > to) {
-    return invalid("position " + position_text(head.generation, query.from) +
-                   " lies behind the end of the export, " + position_text(head.generation, to));
+    return invalid("position " + text_of(query.from) + " lies behind the end of the export, " +
+                   text_of(to));
   }
   if (to > head.next_position) {
-    return invalid("position " + position_text(head.generation, to) + ": the log has " +
+    return invalid("position " + text_of(to) + ": the log has " +
                    std::to_string(head.next_position) + " events");
   }
   auto tenant = meant_tenant(log, head, query);
