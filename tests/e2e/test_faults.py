@@ -192,16 +192,17 @@ class DiskFullTest(FaultCase):
     """Below the reserve nothing new is taken; a disk that is really full ends the process."""
 
     MEBIBYTE = 1 << 20
+    LEAVE = 100 * MEBIBYTE  # enough to start with: RocksDB reserves some 45 MiB for its files
 
     def make_server(self):
-        self.disk = SmallDisk(64 * self.MEBIBYTE)
+        self.disk = SmallDisk(256 * self.MEBIBYTE)
         self.addCleanup(self.disk.remove)
         if not self.disk.mounted:
             self.skipTest(f"no file system of its own: {self.disk.why}")
         server = FaultyServer(os.path.join(self.disk.path, "ledger"))
         server.log_path = self.disk.path + ".log"
         self.addCleanup(lambda: os.path.exists(server.log_path) and os.unlink(server.log_path))
-        server.extra = ["--disk-reserve-bytes", str(8 * self.MEBIBYTE)]
+        server.extra = ["--disk-reserve-bytes", str(120 * self.MEBIBYTE)]
         return server
 
     def eventually(self, call, status, seconds=10):
@@ -217,7 +218,7 @@ class DiskFullTest(FaultCase):
         account = self.open_account()
         key = self.done(self.client.post("/v1/keys", {"name": "k", "roles": ["auditor"]}))
         auditor = Client(self.server.port, key.result["secret"])
-        self.disk.fill(leave=4 * self.MEBIBYTE)
+        self.disk.fill(self.LEAVE)
         refused = self.eventually(lambda: self.charge(account, "1.00", enforce="record"), 507)
         self.problem(refused, 507, "storage-full")
         version = self.version(account)
@@ -231,7 +232,7 @@ class DiskFullTest(FaultCase):
         self.client.close()
         auditor.close()
         self.server.stop()
-        self.disk.fill(leave=4 * self.MEBIBYTE)  # stopping gave some back
+        self.disk.fill(self.LEAVE)  # stopping gave some back
         self.server.start()  # and not one command gets in
         self.client = self.server.client()
         self.problem(self.charge(account, "1.00", enforce="record"), 507, "storage-full")
