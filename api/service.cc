@@ -50,12 +50,12 @@ bool accepts(std::string_view accept, Operation operation) {
 }
 
 /// Whether a route goes on working below the reserve of the disk: it adds little and cannot wait.
-bool is_spared(const RouteInfo& route) {
+bool is_spared(const Route& route) {
   return route.operation == Operation::kRevokeKey ||
          route.operation == Operation::kErasePrivateData;
 }
 
-bool is_query(const RouteInfo& route) {
+bool is_query(const Route& route) {
   return route.method == "GET" && route.access != Access::kPublic;
 }
 
@@ -76,8 +76,8 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
     return response;
   }
   Admitted admitted{std::move(std::get<RouteMatch>(route)), {}};
-  const RouteInfo& info = *admitted.match.info;
-  if (info.access == Access::kPublic) return admitted;
+  const Route& wanted = *admitted.match.route;
+  if (wanted.access == Access::kPublic) return admitted;
 
   const auto authorization = head.header("Authorization");
   if (!authorization || authorization->size() <= kBearer.size() ||
@@ -86,7 +86,7 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
   }
   auto principal = parts_.keys.authenticate(authorization->substr(kBearer.size()));
   if (!principal) return unauthenticated(head.request_id);
-  if (!is_allowed(*principal, info.access, parts_.first_tenant)) {
+  if (!is_allowed(*principal, wanted.access, parts_.first_tenant)) {
     return problem(403, "forbidden", "the key has no role for this", head.request_id);
   }
   if (auto errors = path_errors(admitted.match.params); !errors.empty()) {
@@ -103,7 +103,7 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
 }
 
 std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
-                                                 const RouteInfo& route) const {
+                                                 const Route& route) const {
   const auto accept = head.header("Accept");
   const bool acceptable =
       !accept || (is_event_list(route.operation) ? event_format(accept).has_value()
@@ -127,7 +127,7 @@ std::variant<HttpResponse, BodyLimit> Service::on_header(const HttpRequest& head
   auto admitted = admit(head);
   if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return std::move(*refusal);
   auto ready = std::make_shared<Admitted>(std::move(std::get<Admitted>(admitted)));
-  const RouteInfo& route = *ready->match.info;
+  const Route& route = *ready->match.route;
   if (auto refusal = check_media(head, route)) return std::move(*refusal);
   if (route.method != "GET" && !is_spared(route) && storage_full_.load(std::memory_order_relaxed)) {
     return problem(507, "storage-full", "the disk is below its reserve; reads go on",
@@ -140,7 +140,7 @@ void Service::on_request(HttpRequest request, Respond respond) {
   CHECK(request.context != nullptr);
   Admitted ready = std::move(*std::static_pointer_cast<Admitted>(request.context));
   request.context.reset();
-  const RouteInfo& route = *ready.match.info;
+  const Route& route = *ready.match.route;
   // The key may have been revoked while the body came in.
   if (route.access != Access::kPublic && !parts_.keys.is_valid(ready.principal)) {
     return respond(unauthenticated(request.request_id));
@@ -163,7 +163,7 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
     return respond(retry_later(
         problem(503, "overloaded", "nothing was done; send it again later", request.request_id)));
   }
-  if (admitted.match.info->operation == Operation::kBatch) {
+  if (admitted.match.route->operation == Operation::kBatch) {
     const std::string id = request.request_id;
     auto shared = std::make_shared<Respond>(std::move(respond));
     const bool taken = parts_.workers.post(
@@ -177,7 +177,7 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
     return;
   }
   WriteRequest write;
-  write.route = admitted.match.info;
+  write.route = admitted.match.route;
   write.params = std::move(admitted.match.params);
   write.method = request.method;
   write.path = request.raw_path();
@@ -233,7 +233,7 @@ std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams&
 }
 
 void Service::run_read(HttpRequest request, Admitted admitted, Respond respond) {
-  const Operation operation = admitted.match.info->operation;
+  const Operation operation = admitted.match.route->operation;
   auto query = QueryParams::parse(request.query, query_names(operation));
   if (auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
     ProblemExtras extras;

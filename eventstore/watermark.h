@@ -26,7 +26,7 @@ class WatermarkFile {
   struct Loaded {
     LogHead head;
     Instant closed;
-    std::uint64_t sequence = 0;  ///< Counts store() since the file was created.
+    std::uint64_t sequence = 0;  ///< 1 in a new file, 1 more with each store().
     bool slot_damaged = false;   ///< The other slot was unreadable; the next store() heals it.
   };
   /// ::fdatasync, or what a test puts in its place.

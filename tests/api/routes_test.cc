@@ -83,7 +83,7 @@ class RoutesTest : public ::testing::Test {
 
 TEST_F(RoutesTest, the_contract_has_every_route_and_no_other) {
   std::set<Route> served;
-  for (const RouteInfo& route : all_routes()) {
+  for (const Route& route : all_routes()) {
     served.emplace(lower(route.method), std::string(route.pattern));
   }
   std::set<Route> published;
@@ -92,7 +92,7 @@ TEST_F(RoutesTest, the_contract_has_every_route_and_no_other) {
 }
 
 TEST_F(RoutesTest, the_contract_has_the_roles_keys_and_parameters_of_every_route) {
-  for (const RouteInfo& route : all_routes()) {
+  for (const Route& route : all_routes()) {
     SCOPED_TRACE(std::string(route.method) + " " + std::string(route.pattern));
     const JsonValue& operation = *operations_.at({lower(route.method), std::string(route.pattern)});
     EXPECT_EQ(texts_of(operation.find("x-daybook-roles")), roles_of(route.access));

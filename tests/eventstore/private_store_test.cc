@@ -1,103 +1,100 @@
 #include "eventstore/private_store.h"
 
+#include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "eventstore/memory_kv.h"
-#include "tests/support/controls.h"
+#include "eventstore/system_ports.h"
 
 namespace daybook::eventstore {
 namespace {
 
-using test::account_id;
-using test::tenant_id;
-using Missing = PrivateStore::Missing;
-
-class CountingRandom final : public Random {
- public:
-  std::string bytes(std::size_t size) const override {
-    return std::string(size, static_cast<char>(++calls_));
-  }
-
- private:
-  mutable int calls_ = 0;
-};
-
-/// A store that counts how often erased rows are driven out of its files, or cannot do it.
-class PurgeKv final : public KvStore {
- public:
-  Status write(const KvBatch& batch) override { return kv_.write(batch); }
-  Result<std::optional<std::string>> get(Table table, std::string_view key) const override {
-    return kv_.get(table, key);
-  }
-  std::unique_ptr<KvReader> snapshot() const override { return kv_.snapshot(); }
-  Status flush() override { return kv_.flush(); }
-  Status clear(Table table) override { return kv_.clear(table); }
-  Status purge(Table table) override {
-    EXPECT_EQ(table, PrivateStore::kValues);
-    if (fails) return io_error("on order");
-    ++purges;
-    return kv_.purge(table);
-  }
-
-  bool fails = false;
-  int purges = 0;
-
- private:
-  MemoryKv kv_{2};
-};
-
-class PrivateStoreTest : public ::testing::Test {
+class PrivateStoreTest : public testing::Test {
  protected:
-  PurgeKv kv_;
-  CountingRandom random_;
-  PrivateStore store_{kv_, random_};
+  domain::PrivateValue put(const std::string& value) {
+    auto name = store_.put(kTenant, kAccount, value);
+    EXPECT_TRUE(name.ok());
+    return *name;
+  }
+  void name(const domain::PrivateValue& value, std::uint64_t position) {
+    EXPECT_TRUE(store_.name({{kTenant, kAccount, value.reference, position}}).ok());
+  }
+  std::optional<std::string> get(const domain::PrivateValue& name) {
+    auto value = store_.get(kTenant, kAccount, name);
+    EXPECT_TRUE(value.ok());
+    return *value;
+  }
+
+  inline static const TenantId kTenant{"north"};
+  inline static const AccountId kAccount{"a"};
+  MemoryKv rows_{PrivateStore::table_names().size()};
+  SystemRandom random_;
+  PrivateStore store_{rows_, random_};
 };
 
-TEST_F(PrivateStoreTest, a_value_is_read_back_until_it_is_erased) {
-  const auto name = store_.put(tenant_id(), account_id(), "a name");
-  const auto other = store_.put(tenant_id(), AccountId("acme2"), "another name");
-  ASSERT_TRUE(name.ok() && other.ok());
-  EXPECT_EQ(*store_.get(tenant_id(), account_id(), *name), "a name");
-  EXPECT_EQ(*store_.erase(tenant_id(), account_id()), 1U);
-  EXPECT_EQ(kv_.purges, 1);
-  EXPECT_EQ(*store_.get(tenant_id(), account_id(), *name), std::nullopt);
-  EXPECT_EQ(*store_.get(tenant_id(), AccountId("acme2"), *other), "another name");
-  // With nothing to erase no file is rewritten.
-  EXPECT_EQ(*store_.erase(tenant_id(), account_id()), 0U);
-  EXPECT_EQ(kv_.purges, 1);
-}
-
-TEST_F(PrivateStoreTest, an_erasure_that_did_not_reach_the_files_is_completed_by_the_next) {
-  ASSERT_TRUE(store_.put(tenant_id(), account_id(), "a name").ok());
-  kv_.fails = true;
-  EXPECT_EQ(store_.erase(tenant_id(), account_id()).status().code(), StatusCode::kIo);
-  EXPECT_EQ(store_.erase(tenant_id(), account_id()).status().code(), StatusCode::kIo);
-  kv_.fails = false;
-  // The rows are gone and the bytes were not: the client was told to send it again.
-  EXPECT_EQ(*store_.erase(tenant_id(), account_id()), 0U);
-  EXPECT_EQ(kv_.purges, 1);
-  EXPECT_EQ(*store_.erase(tenant_id(), account_id()), 0U);
-  EXPECT_EQ(kv_.purges, 1);
-}
-
-TEST_F(PrivateStoreTest, a_secret_is_made_once_and_stays) {
-  const auto first = store_.secret("api-keys", Missing::kMake);
-  ASSERT_TRUE(first.ok());
-  EXPECT_EQ(first->size(), 32U);
-  EXPECT_EQ(*store_.secret("api-keys", Missing::kMake), *first);
-  EXPECT_EQ(*store_.secret("api-keys", Missing::kRefuse), *first);
-  EXPECT_NE(*store_.secret("cursors", Missing::kMake), *first);
-}
-
-TEST_F(PrivateStoreTest, a_secret_that_a_ledger_at_work_lost_is_not_replaced) {
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const auto lost = store_.secret("api-keys", Missing::kRefuse);
-    ASSERT_FALSE(lost.ok());
-    EXPECT_EQ(lost.status().code(), StatusCode::kCorrupt);
-    EXPECT_NE(lost.status().message().find("api-keys"), std::string::npos);
+TEST_F(PrivateStoreTest, a_secret_is_made_once_also_by_several_threads) {
+  constexpr int kThreads = 8;
+  std::vector<std::string> secrets(kThreads);
+  std::vector<std::thread> threads;
+  for (std::string& secret : secrets) {
+    threads.emplace_back(
+        [this, &secret] { secret = *store_.secret("api-keys", PrivateStore::IfMissing::kMake); });
   }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(std::set<std::string>(secrets.begin(), secrets.end()).size(), 1U);
+  EXPECT_EQ(secrets.front().size(), 32U);
+  EXPECT_EQ(*store_.secret("api-keys", PrivateStore::IfMissing::kCorrupt), secrets.front());
+}
+
+TEST_F(PrivateStoreTest, a_secret_that_was_lost_is_not_replaced) {
+  const auto lost = store_.secret("api-keys", PrivateStore::IfMissing::kCorrupt);
+  EXPECT_EQ(lost.status().code(), StatusCode::kCorrupt);
+  EXPECT_NE(lost.status().message().find("api-keys"), std::string::npos);
+  EXPECT_FALSE(rows_.get(PrivateStore::kSecrets, "api-keys")->has_value());
+}
+
+TEST_F(PrivateStoreTest, an_erasure_takes_values_named_before_its_position) {
+  const auto before = put("before");
+  const auto after = put("after");
+  const auto pending = put("pending");
+  name(before, 4);
+  name(after, 6);
+  EXPECT_EQ(*store_.erase(kTenant, kAccount, 5), 1U);
+  EXPECT_EQ(*store_.erase(kTenant, kAccount, 5), 0U);
+  EXPECT_EQ(get(before), std::nullopt);
+  EXPECT_EQ(get(after), "after");
+  EXPECT_EQ(get(pending), "pending");
+  // Named again by a log that is read again: it is gone and stays so.
+  name(before, 4);
+  EXPECT_EQ(*store_.erase(kTenant, kAccount, 5), 0U);
+}
+
+TEST_F(PrivateStoreTest, a_store_without_positions_is_begun_anew) {
+  const auto value = put("value");
+  name(value, 4);
+  ASSERT_TRUE(store_.set_applied(5).ok());
+  EXPECT_TRUE(store_.pending(10)->empty());
+  ASSERT_TRUE(store_.begin_anew().ok());
+  EXPECT_EQ(store_.pending(10)->size(), 1U);
+  EXPECT_EQ(*store_.applied(), std::nullopt);
+  EXPECT_EQ(get(value), "value");
+  EXPECT_EQ(*store_.erase(kTenant, kAccount, 5), 0U);
+}
+
+TEST_F(PrivateStoreTest, what_is_dropped_keeps_its_mark_until_it_is_forgotten) {
+  const auto value = put("value");
+  const auto keys = *store_.pending(10);
+  ASSERT_EQ(keys.size(), 1U);
+  EXPECT_EQ(keys.front(), PrivateStore::key_of(kTenant, kAccount, value.reference));
+  ASSERT_TRUE(store_.drop(keys).ok());
+  EXPECT_EQ(get(value), std::nullopt);
+  EXPECT_EQ(*store_.pending(10), keys);
+  ASSERT_TRUE(store_.forget(keys).ok());
+  EXPECT_TRUE(store_.pending(10)->empty());
 }
 
 }  // namespace
