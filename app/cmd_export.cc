@@ -98,9 +98,9 @@ class Output {
 };
 
 /// A bound of the range as the API prints positions.
-Result<std::optional<api::PublicPosition>> read_bound(const std::string& flag,
-                                                      const std::string& text) {
-  if (text.empty()) return std::optional<api::PublicPosition>();
+Result<std::optional<eventstore::PublicPosition>> read_bound(const std::string& flag,
+                                                             const std::string& text) {
+  if (text.empty()) return std::optional<eventstore::PublicPosition>();
   const auto position = eventstore::parse_position(text);
   if (!position || position->partition != 0) {
     return invalid(flag + ": expected a position like 0:17, found \"" + text + "\"");
@@ -140,7 +140,7 @@ int export_events(const Options& options) {
   if (!done.ok()) return report(done.status());
   if (Status status = output.finish(); !status.ok()) return report(status);
   std::cerr << "exported " << with_commas(done->events) << " events, up to position "
-            << replay::position_text(generation, done->end) << " (not included)\n";
+            << to_text(eventstore::PublicPosition{generation, 0, done->end}) << " (not included)\n";
   return kExitOk;
 }
 

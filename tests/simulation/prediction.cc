@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "tests/simulation/model.h"
+#include "tests/simulation/trace.h"
 
 /// How the model answers: every rule of every command, in the order in which a client is told.
 namespace daybook::simulation {
