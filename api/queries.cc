@@ -111,18 +111,15 @@ GivenCursor given_cursor(const ReadRequest& request, const ReadSources& sources,
 // --- Balances
 // --------------------------------------------------------------------------------------
 
-Result<std::string> balances_json(const AccountView& view,
-                                  const std::optional<Currency>& only = std::nullopt) {
+std::string balances_json(const AccountView& view,
+                          const std::optional<Currency>& only = std::nullopt) {
   std::vector<std::string> rows;
-  auto views = projections::balance_views(view.state, view.catalogue);
-  if (!views.ok()) return views.status();
-  for (const auto& item : *views) {
+  for (const auto& item : projections::balance_views(view.state, view.catalogue)) {
     if (!only || item.currency == *only) rows.push_back(replay::balance_json(item));
   }
   if (only && rows.empty()) {
-    auto none = projections::balance_view(balance_of(view.state, *only), view.catalogue);
-    if (!none.ok()) return none.status();
-    rows.push_back(replay::balance_json(*none));
+    rows.push_back(replay::balance_json(
+        projections::balance_view(balance_of(view.state, *only), view.catalogue)));
   }
   return json_array(rows);
 }
@@ -135,12 +132,10 @@ HttpResponse get_balance(const ReadRequest& request, const ReadSources& sources)
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
   const auto& account = std::get<AccountView>(view);
-  auto balances = balances_json(account, currency);
-  if (!balances.ok()) return reading.failed(balances.status());
   return account_response(account, JsonObject()
                                        .string("account", reading.account().value())
                                        .string("position", account.position_text)
-                                       .raw("balances", *balances)
+                                       .raw("balances", balances_json(account, currency))
                                        .text());
 }
 
@@ -180,8 +175,6 @@ HttpResponse get_account(const ReadRequest& request, const ReadSources& sources)
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
   const auto& account = std::get<AccountView>(view);
-  auto balances = balances_json(account);
-  if (!balances.ok()) return reading.failed(balances.status());
 
   JsonObject own;
   std::map<std::string, JsonObject> by_service;
@@ -203,7 +196,7 @@ HttpResponse get_account(const ReadRequest& request, const ReadSources& sources)
                                        .string("mode", name_of(account.state.mode))
                                        .number("version", account.state.version)
                                        .string("opened_at", to_rfc3339(account.state.opened_at))
-                                       .raw("balances", *balances)
+                                       .raw("balances", balances_json(account))
                                        .raw("tags", own.text())
                                        .raw("services", services.text())
                                        .raw("settings", "{}")

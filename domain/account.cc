@@ -36,9 +36,15 @@ EffectiveLimit effective_limit(const CurrencyBalance& balance, const Catalogue& 
   return {};
 }
 
-std::optional<Amount> available_of(const CurrencyBalance& balance, Amount limit) {
-  const auto with_limit = checked_add(balance.balance, limit);
-  return with_limit ? checked_subtract(*with_limit, balance.held) : std::nullopt;
+Amount available_of(const CurrencyBalance& balance, Amount limit) {
+  // Limit and holds are not negative: the first step goes towards zero and always fits.
+  const bool is_negative = balance.balance.is_negative();
+  const auto first = is_negative ? checked_add(balance.balance, limit)
+                                 : checked_subtract(balance.balance, balance.held);
+  const auto available = !first        ? std::nullopt
+                         : is_negative ? checked_subtract(*first, balance.held)
+                                       : checked_add(*first, limit);
+  return available.value_or(Amount{is_negative ? -kInt128Max : kInt128Max});
 }
 
 std::vector<Event> settle(const AccountState& state, const Catalogue& catalogue, Instant now) {
@@ -63,7 +69,7 @@ std::vector<Event> settle(const AccountState& state, const Catalogue& catalogue,
     CHECK(balance != working.end());
     balance->held = *checked_subtract(balance->held, hold->amount.amount);
     const Amount limit = effective_limit(*balance, catalogue).amount;
-    const Amount available = available_of(*balance, limit).value_or(Amount{});
+    const Amount available = available_of(*balance, limit);
     const Currency currency = hold->amount.currency;
     events.emplace_back(HoldExpired{{hold->version},
                                     hold->amount,

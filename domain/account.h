@@ -210,9 +210,11 @@ struct EffectiveLimit {
 };
 EffectiveLimit effective_limit(const CurrencyBalance& balance, const Catalogue& catalogue);
 
-/// balance + limit - held: the one definition of available, not clamped. Empty: does not fit.
-/// (Unbilled and receivable join with invoices; they are zero for prepaid accounts.)
-std::optional<Amount> available_of(const CurrencyBalance& balance, Amount limit);
+/// balance + limit - held: the one definition of available, not clamped at zero. It always fits:
+/// decide() keeps balance, and balance - held, within 26 digits and limits within 25. (Values that
+/// no decision wrote end at the largest amount.) Unbilled and receivable join with invoices; they
+/// are zero for prepaid accounts.
+Amount available_of(const CurrencyBalance& balance, Amount limit);
 
 // --- Facts (rejections: domain/decision.h)
 // ----------------------------------------------------------------------------

@@ -16,12 +16,8 @@ Rejection does_not_fit() {
 
 bool is_in_range(Amount amount) {
   // 26 digits before the point: what was accepted as input can also be printed and read back.
-  constexpr int128 kLimit = [] {
-    int128 limit = 1;
-    for (int i = 0; i < kAmountIntegerDigits + kAmountDecimals; ++i) limit *= 10;
-    return limit;
-  }();
-  return amount.units < kLimit && amount.units > -kLimit;
+  constexpr Amount kEnd = end_of_digits(kAmountIntegerDigits);
+  return amount < kEnd && amount > Amount{-kEnd.units};
 }
 
 /// An account's values in one currency once its balance and holds have become these.
@@ -152,10 +148,9 @@ class Decider {
     if (is_strict && state_.status == AccountStatus::kFrozen) {
       return refuse(RefusalReason::kAccountFrozen, std::nullopt);
     }
-    const auto available = available_of(before, limit.amount);
-    if (!available) return does_not_fit();
-    if (is_strict && command.amount.amount > *available) {
-      const auto short_by = checked_subtract(command.amount.amount, *available);
+    const Amount available = available_of(before, limit.amount);
+    if (is_strict && command.amount.amount > available) {
+      const auto short_by = checked_subtract(command.amount.amount, available);
       if (!short_by) return does_not_fit();
       return refuse(RefusalReason::kInsufficientFunds, Money{*short_by, before.currency});
     }
@@ -192,10 +187,9 @@ class Decider {
     }
     const CurrencyBalance before = balance_of(state_, command.amount.currency);
     const EffectiveLimit limit = effective_limit(before, *facts_.catalogue);
-    const auto available = available_of(before, limit.amount);
-    if (!available) return does_not_fit();
-    if (command.amount.amount > *available) {
-      const auto short_by = checked_subtract(command.amount.amount, *available);
+    const Amount available = available_of(before, limit.amount);
+    if (command.amount.amount > available) {
+      const auto short_by = checked_subtract(command.amount.amount, available);
       if (!short_by) return does_not_fit();
       return refused("hold", RefusalReason::kInsufficientFunds, command.amount,
                      Money{*short_by, before.currency});
@@ -322,6 +316,9 @@ class Decider {
     if (command.amount.amount.is_negative()) {
       return invalid("/amount/amount", "a credit limit is not negative");
     }
+    if (command.amount.amount >= kCreditLimitEnd) {
+      return invalid("/amount/amount", "a credit limit has at most 25 digits before the point");
+    }
     if (!is_active(command.amount.currency)) return inactive("/amount/currency");
     if (is_closed()) return refused("credit-limit", RefusalReason::kAccountClosed, command.amount);
     CurrencyBalance after = balance_of(state_, command.amount.currency);
@@ -329,9 +326,7 @@ class Decider {
     std::optional<Money> previous;
     if (after.limit_override) previous = Money{*after.limit_override, after.currency};
     after.limit_override = command.amount.amount;
-    const auto available = shown_available(after);
-    if (!available) return does_not_fit();
-    return done(CreditLimitSet{command.amount, previous, command.reason, *available});
+    return done(CreditLimitSet{command.amount, previous, command.reason, shown_available(after)});
   }
 
   Outcome operator()(const ClearCreditLimit& command) const {
@@ -341,9 +336,7 @@ class Decider {
     if (!after.limit_override) return unchanged();
     const Money previous{*after.limit_override, after.currency};
     after.limit_override.reset();
-    const auto available = shown_available(after);
-    if (!available) return does_not_fit();
-    return done(CreditLimitCleared{previous, command.reason, *available});
+    return done(CreditLimitCleared{previous, command.reason, shown_available(after)});
   }
 
   Outcome operator()(const SetTag& command) const {
@@ -460,11 +453,9 @@ class Decider {
     return {*checked_negate(money.amount), money.currency};
   }
 
-  std::optional<Money> shown_available(const CurrencyBalance& balance) const {
+  Money shown_available(const CurrencyBalance& balance) const {
     const EffectiveLimit limit = effective_limit(balance, *facts_.catalogue);
-    const auto available = available_of(balance, limit.amount);
-    if (!available) return std::nullopt;
-    return Money{std::max(*available, Amount{}), balance.currency};
+    return {std::max(available_of(balance, limit.amount), Amount{}), balance.currency};
   }
 
   /// The account's values after `change` to the balance and `held_change` to the holds.
@@ -475,12 +466,14 @@ class Decider {
     if (!new_balance || !new_held || !is_in_range(*new_balance) || !is_in_range(*new_held)) {
       return std::nullopt;
     }
+    const auto free = checked_subtract(*new_balance, *new_held);
+    if (!free || !is_in_range(*free)) return std::nullopt;
     balance.balance = *new_balance;
     balance.held = *new_held;
     CHECK(!balance.held.is_negative());
-    const auto available = shown_available(balance);
-    if (!available) return std::nullopt;
-    return After{{balance.balance, change.currency}, {balance.held, change.currency}, *available};
+    return After{{balance.balance, change.currency},
+                 {balance.held, change.currency},
+                 shown_available(balance)};
   }
 
   /// Own balance first, then credit (sources.md R7).

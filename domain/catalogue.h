@@ -9,6 +9,11 @@
 
 namespace daybook::domain {
 
+/// Digits before the point that a credit limit may have: one less than a balance, so that balance
+/// + limit - holds always fits 128 bits, whatever the order in which they were set.
+inline constexpr int kCreditLimitIntegerDigits = kAmountIntegerDigits - 1;
+inline constexpr Amount kCreditLimitEnd = end_of_digits(kCreditLimitIntegerDigits);
+
 /// What a tenant says of one currency.
 struct CurrencyEntry {
   Currency currency;

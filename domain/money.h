@@ -27,6 +27,13 @@ struct Amount {
   bool is_positive() const { return units > 0; }
 };
 
+/// The least amount with more than so many digits before the point. REQUIRES: at most 26.
+constexpr Amount end_of_digits(int integer_digits) {
+  Amount end{1};
+  for (int i = 0; i < integer_digits + kAmountDecimals; ++i) end.units *= 10;
+  return end;
+}
+
 /// Sums that would not fit give nothing; the caller answers 422, never a wrapped number.
 std::optional<Amount> checked_add(Amount left, Amount right);
 std::optional<Amount> checked_subtract(Amount left, Amount right);

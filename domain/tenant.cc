@@ -51,6 +51,10 @@ class Decider {
         return Rejection{RejectionKind::kInvalid, pointer, "must not be negative"};
       }
     }
+    if (command.default_credit_limit && *command.default_credit_limit >= kCreditLimitEnd) {
+      return Rejection{RejectionKind::kInvalid, "/default_credit_limit",
+                       "a credit limit has at most 25 digits before the point"};
+    }
     const CurrencyEntry wanted{command.currency, command.default_credit_limit,
                                command.minimum_top_up, command.status};
     const CurrencyEntry* before = state_.catalogue.find(command.currency);

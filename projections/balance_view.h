@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "domain/account.h"
-#include "domain/base/result.h"
 #include "domain/catalogue.h"
 #include "projections/balances.h"
 
@@ -25,15 +24,14 @@ struct BalanceView {
   bool operator==(const BalanceView&) const = default;
 };
 
-/// The one definition of those numbers. Pure. Errors: kInvalid, when available does not fit 128
-/// bits, which takes a credit limit near the largest amount.
-Result<BalanceView> balance_view(const domain::CurrencyBalance& balance,
-                                 const domain::Catalogue& catalogue);
+/// The one definition of those numbers. Pure.
+BalanceView balance_view(const domain::CurrencyBalance& balance,
+                         const domain::Catalogue& catalogue);
 
 /// Of rows of the read model, and of a state (reads of the past): in their order.
-Result<std::vector<BalanceView>> balance_views(const std::vector<BalanceRow>& rows,
-                                               const domain::Catalogue& catalogue);
-Result<std::vector<BalanceView>> balance_views(const domain::AccountState& state,
-                                               const domain::Catalogue& catalogue);
+std::vector<BalanceView> balance_views(const std::vector<BalanceRow>& rows,
+                                       const domain::Catalogue& catalogue);
+std::vector<BalanceView> balance_views(const domain::AccountState& state,
+                                       const domain::Catalogue& catalogue);
 
 }  // namespace daybook::projections

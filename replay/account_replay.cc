@@ -55,10 +55,9 @@ class Fold {
     const auto terms = tenants_.find(tenant);
     auto balances = projections::balance_views(
         account.state, terms == tenants_.end() ? domain::Catalogue() : terms->second.catalogue);
-    if (!balances.ok()) return balances.status();
     const bool is_past = query_.as_of || query_.as_of_position;
     return AccountReplay{tenant,          query_.account,
-                         account.state,   std::move(*balances),
+                         account.state,   std::move(balances),
                          head.generation, is_past ? account.position : head.next_position - 1};
   }
 

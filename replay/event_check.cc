@@ -119,7 +119,7 @@ class NumberCheck {
     if constexpr (requires { body.held_after; }) check_hold(body);
     if constexpr (requires { body.available_after; }) {
       const auto limit = domain::effective_limit(after_, catalogue_).amount;
-      const Amount available = domain::available_of(after_, limit).value_or(Amount{});
+      const Amount available = domain::available_of(after_, limit);
       same("available", std::max(available, Amount{}), body.available_after);
     }
     if constexpr (requires { body.credit_limit; }) check_terms(body);

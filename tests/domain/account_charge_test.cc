@@ -114,18 +114,33 @@ TEST(AccountChargeTest, a_balance_beyond_26_digits_does_not_fit) {
   given({adjustment(usd(kMost))})
       .when(adjustment(usd("0.000000000001")))
       .then_invalid("/amount", "would not fit");
-  // A sum that would pass 127 bits is refused as well, never wrapped.
-  given({adjustment(usd(kMost))}).when(limit(usd(kMost))).then_invalid("/amount", "would not fit");
-  given({limit(usd(kMost))})
-      .when(top_up(usd("99999999999999999999999999")))
-      .then_invalid("/amount", "would not fit");
-  given({adjustment(usd(kMost))})
-      .with_default_limit(usd(kMost))
-      .when(charge(usd("1")))
-      .then_invalid("/amount", "would not fit");
   given({record_charge(usd(kMost))})
       .when(charge(usd(kMost)))
       .then_invalid("/amount", "would not fit");
+  // Nor does what holds leave of it.
+  given({limit(usd("5")), PlaceHold{usd("5"), {}, {}, {}}})
+      .when(record_charge(usd(kMost)))
+      .then_invalid("/amount", "would not fit");
+}
+
+TEST(AccountChargeTest, the_largest_limit_leaves_the_largest_balance_usable) {
+  constexpr std::string_view kMostLimit = "9999999999999999999999999.999999999999";
+  const Money both{*checked_add(amount(kMost), amount(kMostLimit)), currency("USD")};
+  auto story = given({adjustment(usd(kMost))}).with_default_limit(usd(kMostLimit));
+  story.then_balance(usd(kMost), both);
+  const auto charged = story.when(charge(usd("1"))).last<ChargePosted>();
+  EXPECT_EQ(to_text(charged.available_after), "109999999999999999999999998.999999999998");
+  EXPECT_EQ(story.when(PlaceHold{usd(kMost), {}, {}, {}}).last<HoldPlaced>().held_after,
+            usd(kMost));
+  // The other way round too: the deepest debt, its limit raised and cleared.
+  auto debt = given({record_charge(usd(kMost))});
+  EXPECT_EQ(debt.when(limit(usd(kMostLimit))).last<CreditLimitSet>().available_after, usd("0"));
+}
+
+TEST(AccountChargeTest, a_limit_has_one_digit_less_than_a_balance) {
+  given()
+      .when(limit(usd("10000000000000000000000000")))
+      .then_invalid("/amount/amount", "25 digits");
 }
 
 TEST(AccountChargeTest, a_strict_charge_beyond_available_is_refused_even_where_it_would_not_fit) {

@@ -56,6 +56,13 @@ CommandRefused no(std::string command, RefusalReason reason) {
   return {std::move(command), reason, std::nullopt, std::nullopt};
 }
 
+TEST_F(TenantTest, a_default_limit_has_one_digit_less_than_a_balance) {
+  when(create());
+  const auto no_limit = rejection(when(set("USD", amount("10000000000000000000000000"))));
+  EXPECT_EQ(no_limit.pointer, "/default_credit_limit");
+  EXPECT_EQ(events(when(set("USD", amount("9999999999999999999999999.999999999999")))).size(), 1u);
+}
+
 TEST_F(TenantTest, a_tenant_is_created_with_its_first_key_and_once) {
   const auto outcome = when(create());
   EXPECT_EQ(events(outcome),

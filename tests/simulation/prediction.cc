@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "tests/simulation/model.h"
+#include "tests/simulation/trace.h"
 
 /// How the model answers: every rule of every command, in the order in which a client is told.
 namespace daybook::simulation {
@@ -99,13 +100,13 @@ class Prediction {
       if (due == nullptr) return;
       Model::Balance after = balance_in(account_, due->amount.currency);
       after.held -= due->amount.amount.units;
-      auto event = envelope(
-          command_.stream(), version_ + 1,
-          d::HoldExpired{{due_version},
-                         due->amount,
-                         *due->expires_at,
-                         money(after.held, after.currency),
-                         money(std::max<Int>(available(after).value_or(0), 0), after.currency)});
+      auto event =
+          envelope(command_.stream(), version_ + 1,
+                   d::HoldExpired{{due_version},
+                                  due->amount,
+                                  *due->expires_at,
+                                  money(after.held, after.currency),
+                                  money(std::max<Int>(available(after), 0), after.currency)});
       event.actor = "system";
       out_.events.push_back(event);
       fold(account_, event);
@@ -154,9 +155,21 @@ class Prediction {
     if (known == nullptr || !known->default_limit) return {0, d::CreditLimitSource::kNone};
     return {*known->default_limit, d::CreditLimitSource::kCurrencyDefault};
   }
-  std::optional<Int> available(const Model::Balance& balance) const {
-    const auto with_limit = sum(balance.balance, limit(balance).first);
-    return with_limit ? sum(*with_limit, -balance.held) : std::nullopt;
+  /// Exact, and there for every account that the ledger lets come about.
+  Int available(const Model::Balance& balance) const {
+    using Wide = std::pair<Int, Int>;  // high * 10^20 + low: nothing of it can overflow.
+    static const Int kSplit = units_of("100000000");
+    Wide wide{0, 0};
+    for (const Int part : {balance.balance, limit(balance).first, -balance.held}) {
+      wide.first += part / kSplit;
+      wide.second += part % kSplit;
+    }
+    wide.first += wide.second / kSplit;
+    wide.second %= kSplit;
+    const Int most = units_of("99999999999999999999999999") / kSplit;
+    require(wide.first <= most + most / 2 && wide.first >= -most - most / 2,
+            "an account whose available does not fit came about");
+    return wide.first * kSplit + wide.second;
   }
   struct After {
     d::Money balance, held, available;
@@ -167,12 +180,14 @@ class Prediction {
     const auto balance = sum(next.balance, change);
     const auto held = sum(next.held, held_change);
     if (!balance || !held || *balance > kEnd || *balance < -kEnd || *held > kEnd) return {};
+    if (*balance < 0 && *held > kEnd + *balance) return {};  // balance - held
     next.balance = *balance;
     next.held = *held;
-    const auto free = available(next);
-    if (!free) return {};
     return After{money(*balance, currency), money(*held, currency),
-                 money(std::max<Int>(*free, 0), currency)};
+                 money(std::max<Int>(available(next), 0), currency)};
+  }
+  static bool is_too_high(const d::Money& limit) {
+    return limit.amount.units > units_of("9999999999999999999999999.999999999999");
   }
   bool is_active(d::Currency currency) const {
     const auto* known = terms(currency);
@@ -308,7 +323,7 @@ class Prediction {
     if (!open() || !positive(body.amount)) return;
     if (!is_active(body.amount.currency)) return invalid("/amount/currency");
     const Model::Balance before = balance_in(account_, body.amount.currency);
-    const auto free = available(before);
+    const Int free = available(before);
     const auto next = after(body.amount.currency, -body.amount.amount.units);
     const auto [limit_now, source] = limit(before);
     const auto no = [&, in_force = limit_now, from = source](d::RefusalReason reason,
@@ -323,10 +338,9 @@ class Prediction {
     if (body.enforce == d::Enforcement::kStrict) {
       if (is_frozen()) return no(d::RefusalReason::kAccountFrozen, {});
     }
-    if (!free) return invalid("/amount");
     if (body.enforce == d::Enforcement::kStrict) {
-      if (body.amount.amount.units > *free) {
-        const auto short_by = sum(body.amount.amount.units, -*free);
+      if (body.amount.amount.units > free) {
+        const auto short_by = sum(body.amount.amount.units, -free);
         if (!short_by) return invalid("/amount");
         return no(d::RefusalReason::kInsufficientFunds, money(*short_by, before.currency));
       }
@@ -346,11 +360,10 @@ class Prediction {
     if (!not_closed("hold", body.amount)) return;
     if (is_frozen()) return refuse("hold", d::RefusalReason::kAccountFrozen, body.amount);
     const Model::Balance before = balance_in(account_, body.amount.currency);
-    const auto free = available(before);
+    const Int free = available(before);
     const auto next = after(body.amount.currency, 0, body.amount.amount.units);
-    if (!free) return invalid("/amount");
-    if (body.amount.amount.units > *free) {
-      const auto short_by = sum(body.amount.amount.units, -*free);
+    if (body.amount.amount.units > free) {
+      const auto short_by = sum(body.amount.amount.units, -free);
       if (!short_by) return invalid("/amount");
       return refuse("hold", d::RefusalReason::kInsufficientFunds, body.amount,
                     money(*short_by, before.currency));
@@ -463,6 +476,7 @@ class Prediction {
   void decide(const d::SetCreditLimit& body) {
     if (!open()) return;
     if (body.amount.amount.units < 0) return invalid("/amount/amount");
+    if (is_too_high(body.amount)) return invalid("/amount/amount");
     if (!is_active(body.amount.currency)) return invalid("/amount/currency");
     if (!not_closed("credit-limit", body.amount)) return;
     Model::Balance next = balance_in(account_, body.amount.currency);
@@ -470,10 +484,8 @@ class Prediction {
     std::optional<d::Money> previous;
     if (next.limit) previous = money(*next.limit, next.currency);
     next.limit = body.amount.amount.units;
-    const auto free = available(next);
-    if (!free) return invalid("/amount");
     write(d::CreditLimitSet{body.amount, previous, body.reason,
-                            money(std::max<Int>(*free, 0), next.currency)});
+                            money(std::max<Int>(available(next), 0), next.currency)});
   }
   void decide(const d::ClearCreditLimit& body) {
     if (!open() || !not_closed("credit-limit")) return;
@@ -481,10 +493,8 @@ class Prediction {
     if (!next.limit) return nothing();
     const d::Money previous = money(*next.limit, next.currency);
     next.limit.reset();
-    const auto free = available(next);
-    if (!free) return invalid("/amount");
     write(d::CreditLimitCleared{previous, body.reason,
-                                money(std::max<Int>(*free, 0), next.currency)});
+                                money(std::max<Int>(available(next), 0), next.currency)});
   }
   void decide(const d::SetTag& body) {
     if (!open() || !not_closed("tag")) return;
@@ -543,6 +553,7 @@ class Prediction {
     if (body.minimum_top_up) minimum = {*body.minimum_top_up, body.currency};
     if (default_limit && default_limit->amount.units < 0) return invalid("/default_credit_limit");
     if (minimum && minimum->amount.units < 0) return invalid("/minimum_top_up");
+    if (default_limit && is_too_high(*default_limit)) return invalid("/default_credit_limit");
     const auto* known = terms(body.currency);
     const auto same = [](const std::optional<Int>& left, const std::optional<d::Money>& right) {
       return left.has_value() == right.has_value() && (!left || *left == right->amount.units);

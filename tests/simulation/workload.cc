@@ -230,6 +230,10 @@ d::TenantCommand Workload::tenant_command(bool exists) {
     default: {
       d::SetCurrency set{any_currency(), {}, {}, d::CurrencyStatus::kActive};
       if (rng_.chance(60)) set.default_credit_limit = d::Amount{units_of("15")};
+      if (options_.wide && rng_.chance(20)) {
+        set.default_credit_limit = d::Amount{units_of(
+            rng_.chance(80) ? "9999999999999999999999999.9" : "10000000000000000000000000")};
+      }
       if (rng_.chance(30)) set.minimum_top_up = d::Amount{units_of("10")};
       if (rng_.chance(10)) set.status = d::CurrencyStatus::kInactive;
       if (rng_.chance(3)) set.minimum_top_up = d::Amount{-1};
@@ -258,8 +262,8 @@ d::Money Workload::money(const Model::Account& account, bool whole) {
   static const std::vector<std::string> kWhole{"10", "10", "20", "5", "100", "1"};
   static const std::vector<std::string> kAny{"10", "2.5",  "0.01", "33.333333333333", "7",
                                              "1",  "12.3", "0",    "0.000000000001",  "-4"};
-  static const std::vector<std::string> kHuge{"99999999999999999999999999",
-                                              "60000000000000000000000000"};
+  static const std::vector<std::string> kHuge{
+      "99999999999999999999999999", "60000000000000000000000000", "9999999999999999999999999.9"};
   const bool is_whole = whole ? rng_.chance(95) : rng_.chance(60);
   std::string text = rng_.pick(is_whole ? kWhole : kAny);
   if (options_.wide && rng_.chance(12)) text = rng_.pick(kHuge);
