@@ -1,11 +1,39 @@
 #include "domain/event.h"
 
+#include <type_traits>
+
 #include "domain/base/check.h"
 
 namespace daybook::domain {
+namespace {
+
+template <class Body, class... Others>
+constexpr bool is_one_of = (std::is_same_v<Body, Others> || ...);
+
+}  // namespace
 
 std::uint16_t type_of(const Event& event) {
   return std::visit([](const auto& body) { return body.kType; }, event);
+}
+
+bool belongs(StreamKind kind, const Event& event) {
+  return std::visit(
+      [kind](const auto& body) {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (is_one_of<Body, NoChange, CommandRefused>) {
+          return kind == StreamKind::kAccount || kind == StreamKind::kTenant;
+        } else if constexpr (is_one_of<Body, PaymentClaimed>) {
+          return kind == StreamKind::kPayment;
+        } else if constexpr (is_one_of<Body, CatalogueAdopted>) {
+          return kind == StreamKind::kPartition;
+        } else if constexpr (is_one_of<Body, TenantCreated, ApiKeyCreated, ApiKeyRevoked,
+                                       CurrencySet, SettingsChanged>) {
+          return kind == StreamKind::kTenant;
+        } else {
+          return kind == StreamKind::kAccount;
+        }
+      },
+      event);
 }
 
 std::string_view name_of(const Event& event) {

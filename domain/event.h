@@ -25,6 +25,8 @@ using Event =
 std::uint16_t type_of(const Event& event);
 /// The public type: "ChargePosted".
 std::string_view name_of(const Event& event);
+/// Whether a stream of this kind may hold the event.
+bool belongs(StreamKind kind, const Event& event);
 std::string_view name_of(RefusalReason reason);  ///< The slug: "insufficient-funds".
 std::string_view name_of(AccountMode mode);
 std::string_view name_of(Enforcement enforcement);

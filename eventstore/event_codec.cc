@@ -123,6 +123,8 @@ inline void load(EventIn& ar, Amount& amount) {
   for (std::uint8_t i = 0; i < exponent && ar.wire.ok(); ++i) {
     if (__builtin_mul_overflow(mantissa, int128{10}, &mantissa)) ar.wire.fail();
   }
+  // Every amount can be negated: postings have two sides.
+  if (mantissa == kInt128Min) ar.wire.fail();
   amount.units = ar.wire.ok() ? mantissa : 0;
 }
 
@@ -324,6 +326,10 @@ Result<domain::RecordedEvent> decode_event(std::string_view bytes) {
   }
   std::visit([&](auto& body) { archive(body); }, event.event);
   if (!archive.wire.ok() || !archive.wire.at_end()) return malformed();
+  if (!domain::belongs(envelope.head.stream.kind, event.event)) {
+    return corrupt(std::string(domain::name_of(event.event)) + " is no event of a stream of kind " +
+                   std::string(domain::name_of(envelope.head.stream.kind)));
+  }
 
   event.stream = std::move(envelope.head.stream);
   event.version = envelope.head.version;

@@ -19,7 +19,8 @@ namespace daybook::eventstore {
 void encode_event(const domain::RecordedEvent& event, std::string& out);
 std::string encode_event(const domain::RecordedEvent& event);
 
-/// Reads the stored form from bytes that may be anything.
+/// Reads the stored form from bytes that may be anything. What it returns stands on a stream of the
+/// kind that its type belongs to, and every amount in it can be negated.
 Result<domain::RecordedEvent> decode_event(std::string_view bytes);
 
 /// The envelope alone, without decoding the body: what indexes need.

@@ -20,40 +20,6 @@ using domain::StreamKind;
 template <class Body, class... Others>
 constexpr bool is_one_of = (std::is_same_v<Body, Others> || ...);
 
-/// Whether a stream of this kind may hold the event.
-bool belongs(StreamKind kind, const domain::Event& event) {
-  return std::visit(
-      [kind](const auto& body) {
-        using Body = std::decay_t<decltype(body)>;
-        if constexpr (is_one_of<Body, domain::NoChange, domain::CommandRefused>) {
-          return kind == StreamKind::kAccount || kind == StreamKind::kTenant;
-        } else if constexpr (std::is_same_v<Body, domain::PaymentClaimed>) {
-          return kind == StreamKind::kPayment;
-        } else if constexpr (std::is_same_v<Body, domain::CatalogueAdopted>) {
-          return kind == StreamKind::kPartition;
-        } else if constexpr (is_one_of<Body, domain::TenantCreated, domain::ApiKeyCreated,
-                                       domain::ApiKeyRevoked, domain::CurrencySet,
-                                       domain::SettingsChanged>) {
-          return kind == StreamKind::kTenant;
-        } else {
-          return kind == StreamKind::kAccount;
-        }
-      },
-      event);
-}
-
-std::optional<Amount> amount_of(const domain::Event& event) {
-  return std::visit(
-      [](const auto& body) -> std::optional<Amount> {
-        if constexpr (requires { Amount{body.amount.amount}; }) {
-          return body.amount.amount;
-        } else {
-          return std::nullopt;
-        }
-      },
-      event);
-}
-
 std::optional<Finding> check_postings(const RecordedEvent& event) {
   std::map<domain::Currency, Amount> sums;
   for (const auto& posting : domain::postings_of(event.event, event.rules_version)) {
@@ -221,17 +187,9 @@ std::optional<Finding> check_form(const RecordedEvent& event) {
   if (has_id == stream.id.empty()) {
     return Finding{"stream", has_id ? "an id" : "no id", has_id ? "none" : stream.id};
   }
-  if (!belongs(stream.kind, event.event)) {
-    return Finding{"stream", "an event of a stream of kind " + std::string(name_of(stream.kind)),
-                   std::string(name_of(event.event))};
-  }
   if (event.rules_version > domain::kPostingRulesVersion) {
     return Finding{"rules", "at most " + std::to_string(domain::kPostingRulesVersion),
                    std::to_string(event.rules_version)};
-  }
-  const auto amount = amount_of(event.event);
-  if (amount && !domain::checked_negate(*amount)) {
-    return Finding{"amount", "one that can be negated", "the least number of 128 bits"};
   }
   if (event.effective_at > event.recorded_at) {
     return Finding{"effective_at", "at most " + to_rfc3339(event.recorded_at),

@@ -206,6 +206,26 @@ TEST(EventCodecTest, unknown_enumerators_are_refused) {
   EXPECT_FALSE(decode_event(opened('\x02')).ok());
 }
 
+TEST(EventCodecTest, an_event_on_a_stream_of_another_kind_is_refused) {
+  for (std::uint8_t kind = 0; kind < 4; ++kind) {
+    const auto event = decode_event(Bytes{.kind = kind}.text());
+    EXPECT_EQ(event.ok(), kind == 0) << static_cast<int>(kind);
+    const std::string version(1, '\x04');
+    const auto adopted = decode_event(
+        Bytes{.type = domain::CatalogueAdopted::kType, .kind = kind, .body = version}.text());
+    EXPECT_EQ(adopted.ok(), kind == 3) << static_cast<int>(kind);
+  }
+}
+
+TEST(EventCodecTest, the_one_amount_that_cannot_be_negated_is_refused) {
+  auto event = representative_events()[domain::CreditLimitSet::kType - 1];
+  auto& limit = std::get<domain::CreditLimitSet>(event.event).amount.amount;
+  limit.units = kInt128Min;
+  EXPECT_FALSE(decode_event(encode_event(event)).ok());
+  ++limit.units;
+  EXPECT_TRUE(decode_event(encode_event(event)).ok());
+}
+
 TEST(EventCodecTest, amounts_have_one_form) {
   const auto limit = [](std::initializer_list<int> amount) {
     std::string body;

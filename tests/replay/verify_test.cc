@@ -182,12 +182,14 @@ TEST_F(VerifyTest, a_version_gap_is_named) {
 }
 
 TEST_F(VerifyTest, an_event_in_a_stream_of_another_kind_is_named_and_stops_nothing) {
-  forge<domain::ChargePosted>([](auto& event, auto&) {
+  const auto position = forge<domain::ChargePosted>([](auto& event, auto&) {
     event.stream.kind = domain::StreamKind::kTenant;
     event.stream.id.clear();
     return true;
   });
-  EXPECT_EQ(found().check, "stream");
+  EXPECT_EQ(found().check, "event");
+  EXPECT_NE(found().found.find("position " + std::to_string(position) + ":"), std::string::npos)
+      << found().found;
 }
 
 TEST_F(VerifyTest, an_account_that_begins_without_an_opening_is_named_and_stops_nothing) {
@@ -208,11 +210,13 @@ TEST_F(VerifyTest, a_name_with_a_nul_is_named_and_stops_nothing) {
 }
 
 TEST_F(VerifyTest, an_amount_that_cannot_be_negated_is_named_and_stops_nothing) {
-  forge<domain::ChargePosted>([](auto&, auto& body) {
+  const auto position = forge<domain::ChargePosted>([](auto&, auto& body) {
     body.amount.amount.units = kInt128Min;
     return true;
   });
-  EXPECT_EQ(found().check, "amount");
+  EXPECT_EQ(found().check, "event");
+  EXPECT_NE(found().found.find("position " + std::to_string(position) + ":"), std::string::npos)
+      << found().found;
 }
 
 TEST_F(VerifyTest, a_time_that_runs_backwards_inside_an_entry_is_named) {
