@@ -21,6 +21,8 @@ namespace {
 constexpr std::size_t kKeyMax = 255;
 /// Hexadecimal digits of an account id made from an idempotency key.
 constexpr std::size_t kGeneratedIdDigits = 24;
+/// How long the answer to an erasure waits for the values to be gone from every file.
+constexpr std::int64_t kEraseWaitMicros = 20'000'000;
 
 WriteRoute write_route(Operation operation, bool of_service) {
   switch (operation) {
@@ -108,6 +110,12 @@ std::optional<std::uint64_t> parse_etag(std::string_view text) {
   return version;
 }
 
+HttpResponse later(std::string_view slug, std::string_view detail, const std::string& id) {
+  HttpResponse response = problem(503, slug, detail, id);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
 Parameters to_parameters(const PathParams& params) { return {params.begin(), params.end()}; }
 
 }  // namespace
@@ -126,20 +134,36 @@ void CommandService::run(WriteRequest request, std::string_view body, Respond re
     respond(problem(400, "malformed-json", error->detail, request.request_id));
     return;
   }
-  run(std::move(request), std::get<JsonValue>(parsed), std::move(respond));
+  const std::string id = request.request_id;
+  auto prepared = prepare(std::move(request), std::get<JsonValue>(parsed));
+  if (auto* refusal = std::get_if<HttpResponse>(&prepared)) return respond(std::move(*refusal));
+  auto& ready = std::get<std::shared_ptr<Prepared>>(prepared);
+  if (!ready->extra) return submit(ready, std::move(respond));
+  auto shared = std::make_shared<Respond>(std::move(respond));
+  const bool taken =
+      services_.workers.post([this, ready, shared] { submit(ready, std::move(*shared)); });
+  if (!taken) (*shared)(later("overloaded", "nothing was done; send it again later", id));
 }
 
 void CommandService::run(WriteRequest request, const JsonValue& body, Respond respond) {
-  Prepared prepared;
+  auto prepared = prepare(std::move(request), body);
+  if (auto* refusal = std::get_if<HttpResponse>(&prepared)) return respond(std::move(*refusal));
+  submit(std::get<std::shared_ptr<Prepared>>(prepared), std::move(respond));
+}
+
+std::variant<std::shared_ptr<CommandService::Prepared>, HttpResponse> CommandService::prepare(
+    WriteRequest request, const JsonValue& body) {
+  auto made = std::make_shared<Prepared>();
+  Prepared& prepared = *made;
   eventstore::Command& command = prepared.command;
-  if (auto refusal = read_headers(request, command)) return respond(std::move(*refusal));
+  if (auto refusal = read_headers(request, command)) return std::move(*refusal);
 
   auto query = QueryParams::split(request.query);
   const Parameters path = to_parameters(request.params);
   auto read =
       read_command(write_route(request), CommandInput{request.principal.tenant, path, query, body});
   if (const auto* errors = std::get_if<std::vector<InputError>>(&read)) {
-    return respond(invalid_request(*errors, request.request_id));
+    return invalid_request(*errors, request.request_id);
   }
   auto& input = std::get<CommandBody>(read);
   command.tenant = input.new_tenant.empty() ? request.principal.tenant : input.new_tenant;
@@ -160,14 +184,18 @@ void CommandService::run(WriteRequest request, const JsonValue& body, Respond re
   prepared.context.generation = services_.generation;
   prepared.extra = std::move(input.extra);
   prepared.erases = request.route->operation == Operation::kErasePrivateData;
-  if (auto failure = keep_private(prepared)) return respond(std::move(*failure));
-  mint_keys(prepared);
+  return made;
+}
 
-  eventstore::Command submitted = prepared.command;
-  services_.ledger.submit(
-      std::move(submitted),
-      [this, prepared = std::move(prepared), respond = std::move(respond)](
-          const eventstore::Answer& answer) { finish(prepared, answer, respond); });
+/// In a worker, if there is a private value.
+void CommandService::submit(const std::shared_ptr<Prepared>& prepared, Respond respond) {
+  if (auto failure = keep_private(*prepared)) return respond(std::move(*failure));
+  mint_keys(*prepared);
+  eventstore::Command submitted = prepared->command;
+  services_.ledger.submit(std::move(submitted), [this, prepared, respond = std::move(respond)](
+                                                    const eventstore::Answer& answer) {
+    finish(*prepared, answer, respond);
+  });
 }
 
 std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& request,
@@ -203,10 +231,7 @@ std::optional<HttpResponse> CommandService::keep_private(Prepared& prepared) {
   auto kept = services_.private_store.put(prepared.command.tenant, prepared.command.account,
                                           *prepared.extra);
   if (!kept.ok()) {
-    HttpResponse response =
-        problem(503, "storage-degraded", "nothing was done", prepared.context.request_id);
-    response.headers.emplace_back("Retry-After", "1");
-    return response;
+    return later("storage-degraded", "nothing was done", prepared.context.request_id);
   }
   tag->extra = prepared.kept = *kept;
   return std::nullopt;
@@ -233,31 +258,36 @@ void CommandService::finish(const Prepared& prepared, const eventstore::Answer& 
   const auto& command = prepared.command;
   const bool is_recorded = answer.kind == eventstore::AnswerKind::kRecorded &&
                            std::holds_alternative<domain::TagSet>(answer.event->event.event);
-  // Unknown: the event may be there, and then the value is wanted.
+  // Unknown: the event may be there, and then the value is wanted; the next opening knows.
   const bool is_orphan =
       prepared.kept && !is_recorded && answer.kind != eventstore::AnswerKind::kUnknown;
+  if (is_orphan) {
+    services_.private_follower.discard(command.tenant, command.account, *prepared.kept);
+  }
+  HttpResponse response = to_response(answer, prepared.context);
   const bool erases = prepared.erases && answer.event != nullptr &&
                       std::holds_alternative<domain::PrivateDataErased>(answer.event->event.event);
-  HttpResponse response = to_response(answer, prepared.context);
-  if (!is_orphan && !erases) return respond(std::move(response));
-  // Both write to the private store: not on the thread that commits.
-  const auto job = [this, tenant = command.tenant, account = command.account, kept = prepared.kept,
-                    erases, id = prepared.context.request_id, response, respond]() mutable {
-    const Status status = erases ? services_.private_store.erase(tenant, account).status()
-                                 : services_.private_store.remove(tenant, account, *kept);
-    if (!status.ok()) {
-      response = problem(503, "storage-degraded",
-                         "recorded, and not erased yet; send it again with the same key", id);
-      response.headers.emplace_back("Retry-After", "1");
-    }
-    respond(std::move(response));
+  if (!erases) return respond(std::move(response));
+  answer_when_erased(answer.event->position + 1, std::move(response), prepared.context.request_id,
+                     respond);
+}
+
+/// The values go after the event that says so; the answer says that they are gone.
+void CommandService::answer_when_erased(std::uint64_t position, HttpResponse response,
+                                        const std::string& request_id, Respond respond) {
+  const auto shared = std::make_shared<Respond>(std::move(respond));
+  const auto not_yet = [shared, request_id] {
+    (*shared)(later("storage-degraded",
+                    "recorded, and not erased yet: done at the next start at the latest",
+                    request_id));
   };
-  if (!services_.workers.post(job)) {
-    HttpResponse busy =
-        problem(503, "overloaded", "send it again with the same key", prepared.context.request_id);
-    busy.headers.emplace_back("Retry-After", "1");
-    respond(std::move(busy));
-  }
+  const Instant deadline{services_.clock.now().micros + kEraseWaitMicros};
+  const bool waits = services_.private_follower.when_applied(
+      position, deadline, [shared, not_yet, response = std::move(response)](bool applied) {
+        if (!applied) return not_yet();
+        (*shared)(response);
+      });
+  if (!waits) not_yet();
 }
 
 }  // namespace daybook::api

@@ -5,16 +5,19 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "api/api_key.h"
 #include "api/http_message.h"
 #include "api/json_reader.h"
 #include "api/routes.h"
 #include "api/worker_pool.h"
+#include "domain/base/clock.h"
 #include "domain/base/random.h"
 #include "eventstore/command.h"
 #include "eventstore/ledger.h"
 #include "eventstore/private_store.h"
+#include "projections/private_follower.h"
 
 namespace daybook::api {
 
@@ -32,12 +35,15 @@ struct WriteRequest {
 };
 
 /// From a write request to its answer: body to command, private values aside, fingerprint, submit,
-/// render. Thread rule: any thread; run() looks things up in the store, so it may block briefly.
+/// render. Thread rule: any thread. A look-up may block briefly; a private value is synced to disk,
+/// which is a worker's job.
 class CommandService {
  public:
   struct Services {
     eventstore::Ledger& ledger;
     eventstore::PrivateStore& private_store;
+    projections::PrivateFollower& private_follower;
+    const Clock& clock;
     const Random& random;
     WorkerPool& workers;
     std::string fingerprint_secret;
@@ -47,9 +53,11 @@ class CommandService {
 
   explicit CommandService(Services services) : services_(std::move(services)) {}
 
-  /// `respond` is called exactly once, from any thread.
+  /// From an io thread: a command with a private value goes on in a worker. `respond` is called
+  /// exactly once, from any thread.
   void run(WriteRequest request, std::string_view body, Respond respond);
-  /// The same for a body that was read already (batch items).
+  /// The same in a worker, for a body that was read already (batch items): the command is submitted
+  /// when this returns, so that the next one of its account comes after it.
   void run(WriteRequest request, const JsonValue& body, Respond respond);
 
  private:
@@ -57,9 +65,14 @@ class CommandService {
 
   std::optional<HttpResponse> read_headers(const WriteRequest& request,
                                            eventstore::Command& command) const;
+  std::variant<std::shared_ptr<Prepared>, HttpResponse> prepare(WriteRequest request,
+                                                                const JsonValue& body);
   std::optional<HttpResponse> keep_private(Prepared& prepared);
+  void submit(const std::shared_ptr<Prepared>& prepared, Respond respond);
   void mint_keys(Prepared& prepared) const;
   void finish(const Prepared& prepared, const eventstore::Answer& answer, const Respond& respond);
+  void answer_when_erased(std::uint64_t position, HttpResponse response,
+                          const std::string& request_id, Respond respond);
 
   Services services_;
 };

@@ -26,6 +26,7 @@
 #include "eventstore/rocks_log.h"
 #include "eventstore/system_ports.h"
 #include "projections/due.h"
+#include "projections/private_follower.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
@@ -77,6 +78,7 @@ struct Node::Parts {
   explicit Parts(const Config& settings) : config(settings) {}
 
   Status open_stores();
+  Status read_secrets(std::string& cursor_secret);
   Status start_core();
   Status create_first_tenant();
   void watch();
@@ -92,6 +94,7 @@ struct Node::Parts {
   std::unique_ptr<RocksKv> derived;
   std::unique_ptr<RocksKv> private_rows;
   std::unique_ptr<eventstore::PrivateStore> private_store;
+  std::unique_ptr<projections::PrivateFollower> private_follower;
   std::unique_ptr<eventstore::LogIndex> index;
   std::unique_ptr<projections::Projector> projector;
   std::unique_ptr<api::KeyRing> keys;
@@ -141,15 +144,31 @@ Status Node::Parts::open_stores() {
   return {};
 }
 
-Status Node::Parts::start_core() {
-  std::string cursor_secret;
+/// Before the first event is recorded all secrets are there; with events, one that is missing was
+/// lost, and another in its place would silently void keys and idempotency keys.
+Status Node::Parts::read_secrets(std::string& cursor_secret) {
+  using eventstore::PrivateStore;
+  const auto if_missing = log->head().next_position == 0 ? PrivateStore::IfMissing::kMake
+                                                         : PrivateStore::IfMissing::kCorrupt;
   for (const auto& [name, secret] :
-       {std::pair("api-keys", &key_pepper), std::pair("fingerprints", &fingerprint_secret),
-        std::pair("cursors", &cursor_secret)}) {
-    auto value = private_store->secret(name);
-    if (!value.ok()) return value.status();
+       {std::pair(PrivateStore::kApiKeysSecret, &key_pepper),
+        std::pair(PrivateStore::kFingerprintsSecret, &fingerprint_secret),
+        std::pair(PrivateStore::kCursorsSecret, &cursor_secret)}) {
+    auto value = private_store->secret(name, if_missing);
+    if (!value.ok())
+      return Status(value.status().code(), config.data_dir + ": " + value.status().message());
     *secret = std::move(*value);
   }
+  return {};
+}
+
+Status Node::Parts::start_core() {
+  std::string cursor_secret;
+  Status status = read_secrets(cursor_secret);
+  if (!status.ok()) return status;
+  private_follower = std::make_unique<projections::PrivateFollower>(*log, *private_store, clock);
+  status = private_follower->open();
+  if (!status.ok()) return status;
   index = std::make_unique<eventstore::LogIndex>(
       *derived, *log,
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
@@ -161,7 +180,7 @@ Status Node::Parts::start_core() {
     if (ledger != nullptr) ledger->indexed(position);
     applied.notify();
   });
-  Status status = projector->run_once();
+  status = projector->run_once();
   if (!status.ok()) return status;
   index->publish(projector->applied());
   keys = std::make_unique<api::KeyRing>(key_pepper);
@@ -177,26 +196,30 @@ Status Node::Parts::start_core() {
   ledger = std::make_unique<eventstore::Ledger>(*log, *index, clock, limits);
   ledger->on_commit([this](const eventstore::Entry& entry) {
     // A revocation counts before it is answered.
+    bool concerns_private = false;
     eventstore::for_each_event(entry, [&](std::uint64_t, std::string_view bytes) {
       const auto head = eventstore::decode_event_head(bytes);
+      if (head.ok() && projections::PrivateFollower::concerns(head->type)) concerns_private = true;
       if (head.ok() && head->stream.kind == domain::StreamKind::kTenant) {
         const auto event = eventstore::decode_event(bytes);
         if (event.ok()) keys->apply(*event);
       }
       return true;
     });
+    private_follower->committed(entry, concerns_private);
     projector->notify();
   });
   ledger->on_failure([this] { failed(); });
   projector->start();
+  private_follower->start();
 
   cursors = std::make_unique<api::CursorCodec>(std::move(cursor_secret));
   sources = std::make_unique<api::ReadSources>(
       api::ReadSources{*derived, *log, *private_store, *cursors, clock});
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
-  commands = std::make_unique<api::CommandService>(
-      api::CommandService::Services{*ledger, *private_store, random, *workers, fingerprint_secret,
-                                    key_pepper, log->head().generation});
+  commands = std::make_unique<api::CommandService>(api::CommandService::Services{
+      *ledger, *private_store, *private_follower, clock, random, *workers, fingerprint_secret,
+      key_pepper, log->head().generation});
   return create_first_tenant();
 }
 
@@ -326,6 +349,8 @@ void Node::stop() {
   if (parts.watcher.joinable()) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
   if (parts.workers != nullptr) parts.workers->stop();
+  // What it could not do is done at the next opening.
+  if (parts.private_follower != nullptr) static_cast<void>(parts.private_follower->stop().ok());
   // Its error was published while it mattered; what is not flushed is read again.
   if (parts.projector != nullptr) static_cast<void>(parts.projector->stop().ok());
 }

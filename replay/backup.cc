@@ -187,7 +187,6 @@ Status fill(const std::string& dir, const std::string& out, BackupReport& report
     if (Status status = remove_info_logs(store); !status.ok()) return status;
   }
   if (Status status = copy_if_readable(from.admin_key, to.admin_key); !status.ok()) return status;
-  if (Status status = copy_if_readable(from.info, to.info); !status.ok()) return status;
   auto files = digest_files(out);
   if (!files.ok()) return files.status();
   const std::string list = to_text(*files);
@@ -291,7 +290,6 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
   const LedgerFiles from(out);
   const LedgerFiles to(dir);
   if (Status status = copy_if_readable(from.admin_key, to.admin_key); !status.ok()) return status;
-  if (Status status = copy_if_readable(from.info, to.info); !status.ok()) return status;
   auto head = raise_generation(dir, clock);
   if (!head.ok()) return head.status();
   report.head = *head;

@@ -72,7 +72,6 @@ LedgerFiles::LedgerFiles(const std::string& directory)
       projections(dir + "/proj"),
       private_store(dir + "/private"),
       admin_key(dir + "/admin.key"),
-      info(dir + "/ledger.json"),
       fresh_projections(dir + "/proj.new"),
       old_projections(dir + "/proj.old") {}
 

@@ -22,7 +22,6 @@ struct LedgerFiles {
   std::string projections;        ///< RocksDB, read models; may be deleted, a start rebuilds them.
   std::string private_store;      ///< RocksDB, secrets and values that may name a person.
   std::string admin_key;          ///< The first key, bare, mode 0600; may be absent.
-  std::string info;               ///< `ledger.json`; may be absent.
   std::string fresh_projections;  ///< While rebuild() works.
   std::string old_projections;    ///< While rebuild() swaps.
 };

@@ -98,6 +98,23 @@ class Attempt {
     } else if (values.status().code() != StatusCode::kNotFound) {
       return settled(values.status(), "private", files.private_store, "files that can be opened");
     }
+    return check_secrets(files.private_store);
+  }
+
+  /// Without them every key and every idempotency key of the log is void.
+  Status check_secrets(const std::string& where) {
+    if (report_.head.next_position == 0) return {};
+    using eventstore::PrivateStore;
+    constexpr const char* kExpected = "the secrets on which the keys in the log rest";
+    if (private_ == nullptr) {
+      return settled(corrupt("there is no private store"), "private", where, kExpected);
+    }
+    const eventstore::SystemRandom random;
+    PrivateStore store(*private_, random);
+    for (const auto name : {PrivateStore::kApiKeysSecret, PrivateStore::kFingerprintsSecret}) {
+      const Status found = store.secret(name, PrivateStore::IfMissing::kCorrupt).status();
+      if (!found.ok()) return settled(found, "private", where, kExpected);
+    }
     return {};
   }
 

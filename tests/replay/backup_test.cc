@@ -192,7 +192,6 @@ TEST_F(BackupTest, what_was_erased_is_not_in_the_backup) {
     command.body = domain::AccountCommand(domain::ErasePrivateData{{}});
     command.actor = "key:k1";
     ASSERT_EQ(rig.run(command).kind, AnswerKind::kRecorded);
-    ASSERT_TRUE(rig.values().erase(command.tenant, command.account).ok());
   }
   const auto report = backup(dir(), out(), clock_);
   ASSERT_TRUE(report.ok());

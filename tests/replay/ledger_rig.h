@@ -19,6 +19,7 @@
 #include "eventstore/rocks_log_rows.h"
 #include "eventstore/system_ports.h"
 #include "eventstore/watermark.h"
+#include "projections/private_follower.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
@@ -59,6 +60,14 @@ class LedgerRig {
     log_ = opened(RocksLog::open(dir, options));
     kv_ = opened(open_projections(dir, {}));
     private_kv_ = opened(open_private(dir, RocksKv::Mode::kReadWrite));
+    private_store_ = std::make_unique<eventstore::PrivateStore>(*private_kv_, random_);
+    using eventstore::PrivateStore;
+    for (const auto name : {PrivateStore::kApiKeysSecret, PrivateStore::kFingerprintsSecret}) {
+      CHECK(private_store_->secret(name, PrivateStore::IfMissing::kMake).ok());
+    }
+    private_follower_ =
+        std::make_unique<projections::PrivateFollower>(*log_, *private_store_, clock);
+    CHECK(private_follower_->open().ok());
     index_ = std::make_unique<eventstore::LogIndex>(
         *kv_, *log_,
         eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
@@ -72,8 +81,12 @@ class LedgerRig {
     CHECK(projector_->run_once().ok());
     ledger_ =
         std::make_unique<eventstore::Ledger>(*log_, *index_, clock, eventstore::LedgerLimits{});
-    ledger_->on_commit([this](const Entry&) { projector_->notify(); });
+    ledger_->on_commit([this](const Entry& entry) {
+      private_follower_->committed(entry, true);
+      projector_->notify();
+    });
     projector_->start();
+    private_follower_->start();
   }
   ~LedgerRig() { stop(); }
   LedgerRig(const LedgerRig&) = delete;
@@ -97,8 +110,9 @@ class LedgerRig {
                                  [&applied](bool reached) { applied.set_value(reached); });
     if (waits) CHECK(applied.get_future().get());
     CHECK(projector_->stop().ok());
+    CHECK(private_follower_->stop().ok());
   }
-  eventstore::PrivateStore values() { return {*private_kv_, random_}; }
+  eventstore::PrivateStore& values() { return *private_store_; }
   const RocksLog& log() const { return *log_; }
 
  private:
@@ -113,6 +127,8 @@ class LedgerRig {
   std::unique_ptr<RocksLog> log_;
   std::unique_ptr<RocksKv> kv_;
   std::unique_ptr<RocksKv> private_kv_;
+  std::unique_ptr<eventstore::PrivateStore> private_store_;
+  std::unique_ptr<projections::PrivateFollower> private_follower_;
   std::unique_ptr<eventstore::LogIndex> index_;
   std::unique_ptr<eventstore::Ledger> ledger_;
   std::unique_ptr<projections::Projector> projector_;
