@@ -147,14 +147,14 @@ std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& pr
     return problem(404, "not-found", "there is no such object", request_id);
   }
   auto* match = std::get_if<RouteMatch>(&route);
-  const bool is_write = match != nullptr && match->info->key != KeyRule::kNone;
+  const bool is_write = match != nullptr && match->route->key != KeyRule::kNone;
   if (!is_write) {
     return problem(405, "method-not-allowed", "not a command that a batch may hold", request_id);
   }
-  if (!is_allowed(principal, match->info->access, first_tenant)) {
+  if (!is_allowed(principal, match->route->access, first_tenant)) {
     return problem(403, "forbidden", "the key has no role for this", request_id);
   }
-  item.request.route = match->info;
+  item.request.route = match->route;
   item.request.params = std::move(match->params);
   const std::size_t question = target.find('?');
   item.request.path = target.substr(0, question);

@@ -23,7 +23,7 @@ namespace daybook::api {
 
 /// One write as it was asked for, alone or as an item of a batch.
 struct WriteRequest {
-  const RouteInfo* route = nullptr;
+  const Route* route = nullptr;
   PathParams params;
   std::string method;
   std::string path;   ///< Raw, without the query.

@@ -112,14 +112,14 @@ struct BodyLimit {
 
 /// What the server serves. Called on the io threads, concurrently where there are several; must
 /// not block them. An exception is answered with 500 and ends the connection.
-class HttpHandler {
+class HttpApplication {
  public:
-  HttpHandler() = default;
-  HttpHandler(const HttpHandler&) = delete;
-  HttpHandler& operator=(const HttpHandler&) = delete;
-  HttpHandler(HttpHandler&&) = delete;
-  HttpHandler& operator=(HttpHandler&&) = delete;
-  virtual ~HttpHandler() = default;
+  HttpApplication() = default;
+  HttpApplication(const HttpApplication&) = delete;
+  HttpApplication& operator=(const HttpApplication&) = delete;
+  HttpApplication(HttpApplication&&) = delete;
+  HttpApplication& operator=(HttpApplication&&) = delete;
+  virtual ~HttpApplication() = default;
 
   /// With the header alone, before any byte of the body is read: an answer (401, 404, 405, …)
   /// that ends the request, or how large a body it may have.

@@ -223,7 +223,7 @@ void run_worker(HttpWorker& worker) {
 }  // namespace
 
 struct HttpServer::Impl {
-  Impl(HttpServerConfig config, HttpHandler& handler) : core(std::make_shared<HttpCore>()) {
+  Impl(HttpServerConfig config, HttpApplication& handler) : core(std::make_shared<HttpCore>()) {
     core->config = std::move(config);
     core->handler = &handler;
     const std::size_t count = std::max<std::size_t>(1, core->config.threads);
@@ -266,7 +266,7 @@ struct HttpServer::Impl {
   std::atomic<bool> stopped{false};
 };
 
-HttpServer::HttpServer(HttpServerConfig config, HttpHandler& handler)
+HttpServer::HttpServer(HttpServerConfig config, HttpApplication& handler)
     : impl_(std::make_unique<Impl>(std::move(config), handler)) {}
 
 // NOLINTNEXTLINE(bugprone-exception-escape): without memory for the end, the end is at once.

@@ -62,7 +62,7 @@ struct HttpServerStats {
 class HttpServer {
  public:
   /// `handler` must outlive this.
-  HttpServer(HttpServerConfig config, HttpHandler& handler);
+  HttpServer(HttpServerConfig config, HttpApplication& handler);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   HttpServer(HttpServer&&) = delete;

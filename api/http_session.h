@@ -39,7 +39,7 @@ class HttpSession {
 /// What all connections of one server share. Any thread.
 struct HttpCore {
   HttpServerConfig config;
-  HttpHandler* handler = nullptr;
+  HttpApplication* handler = nullptr;
   std::shared_ptr<boost::asio::ssl::context> tls;  ///< Null: plain.
 
   std::atomic<std::uint64_t> open_connections{0};

@@ -9,12 +9,12 @@ using enum Operation;
 using enum Access;
 using enum KeyRule;
 
-constexpr RouteInfo command(std::string_view method, std::string_view pattern, Operation operation,
-                            Access access = kCommand) {
+constexpr Route command(std::string_view method, std::string_view pattern, Operation operation,
+                        Access access = kCommand) {
   return {method,         pattern, operation, access, method == "POST" ? kRequired : kOptional,
           kCommandBodyMax};
 }
-constexpr RouteInfo query(std::string_view pattern, Operation operation, Access access) {
+constexpr Route query(std::string_view pattern, Operation operation, Access access) {
   return {"GET", pattern, operation, access, kNone, 0};
 }
 
@@ -46,7 +46,7 @@ constexpr std::array kRoutes{
     command("POST", "/v1/tenants", kCreateTenant, kFirstTenant),
     command("POST", "/v1/keys", kCreateKey, kAdmin),
     command("DELETE", "/v1/keys/{key}", kRevokeKey, kAdmin),
-    RouteInfo{"POST", "/v1/batch", kBatch, kCommand, kNone, kBatchBodyMax},
+    Route{"POST", "/v1/batch", kBatch, kCommand, kNone, kBatchBodyMax},
 
     query("/v1/accounts", kListAccounts, kReadAccount),
     query("/v1/accounts/{account}", kGetAccount, kReadAccount),
@@ -97,7 +97,7 @@ std::optional<PathParams> match(std::string_view pattern, std::string_view path)
 
 }  // namespace
 
-std::span<const RouteInfo> all_routes() { return kRoutes; }
+std::span<const Route> all_routes() { return kRoutes; }
 
 std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_view method,
                                                                     std::string_view path) {

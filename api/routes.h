@@ -76,7 +76,7 @@ enum class Access : std::uint8_t {
 
 enum class KeyRule : std::uint8_t { kNone, kOptional, kRequired };
 
-struct RouteInfo {
+struct Route {
   std::string_view method;
   std::string_view pattern;  ///< "/v1/accounts/{account}/holds/{hold}/capture"
   Operation operation;
@@ -88,13 +88,13 @@ struct RouteInfo {
 inline constexpr std::size_t kCommandBodyMax = std::size_t{64} * 1024;
 inline constexpr std::size_t kBatchBodyMax = std::size_t{16} * 1024 * 1024;
 
-std::span<const RouteInfo> all_routes();
+std::span<const Route> all_routes();
 
 /// Values of a pattern's `{names}`.
 using PathParams = std::map<std::string, std::string, std::less<>>;
 
 struct RouteMatch {
-  const RouteInfo* info = nullptr;
+  const Route* route = nullptr;
   PathParams params;
 };
 struct MethodNotAllowed {

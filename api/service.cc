@@ -56,7 +56,7 @@ bool accepts(std::string_view accept, Operation operation) {
   return takes("application/json") || takes("application/*") || takes("application/problem+json");
 }
 
-bool is_query(const RouteInfo& route) {
+bool is_query(const Route& route) {
   return route.method == "GET" && route.access != Access::kPublic;
 }
 
@@ -76,8 +76,8 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
     return response;
   }
   Admitted admitted{std::move(std::get<RouteMatch>(route)), {}};
-  const RouteInfo& info = *admitted.match.info;
-  if (info.access == Access::kPublic) return admitted;
+  const Route& wanted = *admitted.match.route;
+  if (wanted.access == Access::kPublic) return admitted;
 
   const auto authorization = head.header("Authorization");
   if (!authorization || authorization->size() <= kBearer.size() ||
@@ -86,7 +86,7 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
   }
   auto principal = parts_.keys.authenticate(authorization->substr(kBearer.size()));
   if (!principal) return unauthenticated(head.request_id);
-  if (!is_allowed(*principal, info.access, parts_.first_tenant)) {
+  if (!is_allowed(*principal, wanted.access, parts_.first_tenant)) {
     return problem(403, "forbidden", "the key has no role for this", head.request_id);
   }
   if (auto errors = path_errors(admitted.match.params); !errors.empty()) {
@@ -103,7 +103,7 @@ std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& 
 }
 
 std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
-                                                 const RouteInfo& route) const {
+                                                 const Route& route) const {
   const auto accept = head.header("Accept");
   const bool acceptable =
       !accept || (is_event_list(route.operation) ? event_format(accept).has_value()
@@ -126,7 +126,7 @@ std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
 std::variant<HttpResponse, BodyLimit> Service::on_header(const HttpRequest& head) {
   auto admitted = admit(head);
   if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return std::move(*refusal);
-  const RouteInfo& route = *std::get<Admitted>(admitted).match.info;
+  const Route& route = *std::get<Admitted>(admitted).match.route;
   if (auto refusal = check_media(head, route)) return std::move(*refusal);
   if (route.body_bytes_max > 0 && storage_full_.load(std::memory_order_relaxed)) {
     return problem(507, "storage-full", "the disk is below its reserve; reads go on",
@@ -140,7 +140,7 @@ void Service::on_request(HttpRequest request, Respond respond) {
   auto admitted = admit(request);
   if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return respond(std::move(*refusal));
   auto& ready = std::get<Admitted>(admitted);
-  const RouteInfo& route = *ready.match.info;
+  const Route& route = *ready.match.route;
   Respond counted = [this, &route, respond = std::move(respond)](HttpResponse response) {
     parts_.metrics.count_request(route.method, route.pattern, response.status);
     respond(std::move(response));
@@ -155,7 +155,7 @@ void Service::on_request(HttpRequest request, Respond respond) {
 }
 
 void Service::run_command(HttpRequest request, Admitted admitted, Respond respond) {
-  if (admitted.match.info->operation == Operation::kBatch) {
+  if (admitted.match.route->operation == Operation::kBatch) {
     const std::string id = request.request_id;
     auto shared = std::make_shared<Respond>(std::move(respond));
     const bool taken = parts_.workers.post(
@@ -169,7 +169,7 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
     return;
   }
   WriteRequest write;
-  write.route = admitted.match.info;
+  write.route = admitted.match.route;
   write.params = std::move(admitted.match.params);
   write.method = request.method;
   write.path = request.raw_path();
@@ -227,7 +227,7 @@ std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams&
 }
 
 void Service::run_read(HttpRequest request, Admitted admitted, Respond respond) {
-  const Operation operation = admitted.match.info->operation;
+  const Operation operation = admitted.match.route->operation;
   auto query = QueryParams::parse(request.query, query_names(operation));
   if (auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
     ProblemExtras extras;

@@ -41,8 +41,8 @@ struct ServiceParts {
 };
 
 /// Everything behind the HTTP edge: routes, authorises, waits for what a read must see, and hands
-/// over to commands, queries and streams. Thread rule: as HttpHandler.
-class Service final : public HttpHandler {
+/// over to commands, queries and streams. Thread rule: as HttpApplication.
+class Service final : public HttpApplication {
  public:
   Service(ServiceParts parts, ServiceLimits limits) : parts_(std::move(parts)), limits_(limits) {}
 
@@ -58,7 +58,7 @@ class Service final : public HttpHandler {
     Principal principal;
   };
   std::variant<Admitted, HttpResponse> admit(const HttpRequest& head) const;
-  std::optional<HttpResponse> check_media(const HttpRequest& head, const RouteInfo& route) const;
+  std::optional<HttpResponse> check_media(const HttpRequest& head, const Route& route) const;
 
   void run_command(HttpRequest request, Admitted admitted, Respond respond);
   void run_read(HttpRequest request, Admitted admitted, Respond respond);

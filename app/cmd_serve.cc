@@ -8,7 +8,7 @@
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/config.h"
-#include "app/log_lines.h"
+#include "app/message_lines.h"
 #include "app/node.h"
 #include "app/settings.h"
 #include "app/stop_signal.h"
@@ -26,20 +26,20 @@ struct Options {
   std::string config_file;
 };
 
-int fail(LogLines& log, const Status& status) {
-  log.write(LogLevel::kError, "failed", JsonObject().string("reason", status.message()));
+int fail(MessageLines& messages, const Status& status) {
+  messages.write(MessageLevel::kError, "failed", JsonObject().string("reason", status.message()));
   return report(status);
 }
 
 int serve(const Config& config) {
   StopSignal stop;
-  LogLines log;
+  MessageLines messages;
   // Opening may take long and loses nothing when it is cut off.
   stop.end_at_once(true);
-  log.write(LogLevel::kInfo, "opening",
-            JsonObject().string("data", config.data_dir).string("version", version_text()));
+  messages.write(MessageLevel::kInfo, "opening",
+                 JsonObject().string("data", config.data_dir).string("version", version_text()));
   auto opened = Node::open(config);
-  if (!opened.ok()) return fail(log, opened.status());
+  if (!opened.ok()) return fail(messages, opened.status());
   const std::unique_ptr<Node> node = std::move(*opened);
   node->on_failure([&stop] { stop.fail(); });
   if (!node->new_admin_key().empty()) {
@@ -48,24 +48,24 @@ int serve(const Config& config) {
               << std::flush;
   }
   auto url = node->serve();
-  if (!url.ok()) return fail(log, url.status());
+  if (!url.ok()) return fail(messages, url.status());
   stop.end_at_once(false);
-  log.write(LogLevel::kInfo, "serving",
-            JsonObject().string("url", *url).number("events", node->committed()));
+  messages.write(MessageLevel::kInfo, "serving",
+                 JsonObject().string("url", *url).number("events", node->committed()));
   std::cout << "daybook serves on " << *url << '\n' << std::flush;
 
   const StopSignal::Reason reason = stop.wait();
   if (reason == StopSignal::Reason::kFailed) {
-    log.write(LogLevel::kError, "storage failed");
+    messages.write(MessageLevel::kError, "storage failed");
     std::cerr << "daybook: the store of " << config.data_dir
               << " failed; nothing more is acknowledged. What was acknowledged is safe."
               << "\n";
   } else {
-    log.write(LogLevel::kInfo, "stopping");
+    messages.write(MessageLevel::kInfo, "stopping");
   }
   node->stop();
   if (reason == StopSignal::Reason::kFailed) return kExitFailed;
-  log.write(LogLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
+  messages.write(MessageLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
   return kExitOk;
 }
 

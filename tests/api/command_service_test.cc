@@ -120,7 +120,7 @@ class CommandServiceTest : public testing::Test {
     WriteRequest request;
     auto route = find_route(method, path);
     auto& match = std::get<RouteMatch>(route);
-    request.route = match.info;
+    request.route = match.route;
     request.params = match.params;
     request.method = method;
     request.path = path;

@@ -68,7 +68,7 @@ class FloodStream : public BodyStream {
 };
 
 /// Answers by path; remembers what it was asked.
-class TestHandler : public HttpHandler {
+class TestHandler : public HttpApplication {
  public:
   static constexpr std::size_t kBodyLimit = 1000;
 

@@ -8,21 +8,21 @@
 
 namespace daybook::app {
 
-enum class LogLevel : std::uint8_t { kInfo, kWarning, kError };
+enum class MessageLevel : std::uint8_t { kInfo, kWarning, kError };
 
 /// Messages to the operator: one JSON object a line on stderr, with `time`, `level` and `event`.
 /// Never amounts together with names, never a credential. Thread rule: any thread.
-class LogLines {
+class MessageLines {
  public:
-  LogLines();
-  ~LogLines();
-  LogLines(const LogLines&) = delete;
-  LogLines& operator=(const LogLines&) = delete;
-  LogLines(LogLines&&) = delete;
-  LogLines& operator=(LogLines&&) = delete;
+  MessageLines();
+  ~MessageLines();
+  MessageLines(const MessageLines&) = delete;
+  MessageLines& operator=(const MessageLines&) = delete;
+  MessageLines(MessageLines&&) = delete;
+  MessageLines& operator=(MessageLines&&) = delete;
 
   /// `event` says what happened in a few fixed words; `fields` whatever belongs to it.
-  void write(LogLevel level, std::string_view event, eventstore::JsonObject fields = {});
+  void write(MessageLevel level, std::string_view event, eventstore::JsonObject fields = {});
 
  private:
   struct Sink;

@@ -1,4 +1,4 @@
-#include "app/log_lines.h"
+#include "app/message_lines.h"
 
 #include <memory>
 #include <string>
@@ -16,13 +16,13 @@
 namespace daybook::app {
 namespace {
 
-std::string_view name_of(LogLevel level) {
+std::string_view name_of(MessageLevel level) {
   switch (level) {
-    case LogLevel::kInfo:
+    case MessageLevel::kInfo:
       return "info";
-    case LogLevel::kWarning:
+    case MessageLevel::kWarning:
       return "warning";
-    case LogLevel::kError:
+    case MessageLevel::kError:
       return "error";
   }
   CHECK(false);
@@ -30,7 +30,7 @@ std::string_view name_of(LogLevel level) {
 
 }  // namespace
 
-struct LogLines::Sink {
+struct MessageLines::Sink {
   Sink() : logger("daybook", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
     logger.set_pattern("%v");
     logger.flush_on(spdlog::level::info);
@@ -40,10 +40,11 @@ struct LogLines::Sink {
   spdlog::logger logger;
 };
 
-LogLines::LogLines() : sink_(std::make_unique<Sink>()) {}
-LogLines::~LogLines() = default;
+MessageLines::MessageLines() : sink_(std::make_unique<Sink>()) {}
+MessageLines::~MessageLines() = default;
 
-void LogLines::write(LogLevel level, std::string_view event, eventstore::JsonObject fields) {
+void MessageLines::write(MessageLevel level, std::string_view event,
+                         eventstore::JsonObject fields) {
   const std::string line = fields.string("time", to_rfc3339(sink_->clock.now()))
                                .string("level", name_of(level))
                                .string("event", event)
