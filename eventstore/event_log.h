@@ -50,7 +50,7 @@ class EntryCursor {
 };
 
 /// The log of record of one partition: entries in order, never edited, exactly one authoritative
-/// kind per deployment (docs/architecture of the commit path: ARCHITECTURE.md).
+/// kind per deployment (ARCHITECTURE.md, "The path of a fact").
 ///
 /// Thread rule: append by one thread; head() and read() by any.
 /// Crash: an append that answered kCommitted is there after reopening; one that did not is there as

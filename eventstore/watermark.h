@@ -24,7 +24,7 @@ class WatermarkFile {
   /// What load() found.
   struct Loaded {
     LogHead head;
-    std::uint64_t sequence = 0;  ///< Counts store() since the file was created.
+    std::uint64_t sequence = 0;  ///< 1 in a new file, 1 more with each store().
     bool slot_damaged = false;   ///< The other slot was unreadable; the next store() heals it.
   };
   /// ::fdatasync, or what a test puts in its place.

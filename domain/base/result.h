@@ -8,8 +8,8 @@
 
 namespace daybook {
 
-/// How the world fails: disk, bytes, network, input. A business no is a Rejection, a bug is a
-/// CHECK.
+/// How the world fails: disk, bytes, network, input. A no to a command is a Rejection or a refusal
+/// (domain/decision.h), a bug is a CHECK.
 enum class StatusCode {
   kOk,
   kInvalid,      ///< The input does not have the form it must have.
