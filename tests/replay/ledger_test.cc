@@ -31,7 +31,7 @@ class LedgerTest : public ::testing::Test {
       : rows_(projections::kTableCount),
         index_(rows_, log_,
                {projections::kKeysTable, projections::kStreamsTable, projections::kStatesTable}),
-        projector_(log_, rows_, clock_, projections::all_projections(rows_)) {
+        projector_(log_, rows_, clock_, projections::all_projections(rows_), at_once()) {
     projector_.on_applied([this](std::uint64_t position) {
       index_.publish(position);
       if (ledger_ != nullptr) ledger_->indexed(position);
@@ -39,6 +39,12 @@ class LedgerTest : public ::testing::Test {
     EXPECT_TRUE(projector_.run_once().ok());
     open(limits());
     projector_.start();
+  }
+  /// The index moves all the time.
+  static projections::ProjectorLimits at_once() {
+    projections::ProjectorLimits limits;
+    limits.gather_micros = 0;
+    return limits;
   }
   static LedgerLimits limits() {
     LedgerLimits limits;
