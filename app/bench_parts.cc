@@ -136,7 +136,7 @@ Result<std::uint64_t> run_charges(Node& node, const BenchLoad& load, int run,
     recorded += oldest->recorded;
     if (oldest->failed > 0) return io_error("a charge was not recorded");
     // Read models are too far behind: as a client told to come back later, wait; the time counts.
-    if (oldest->busy > 0) std::this_thread::sleep_for(kBusyPause);
+    if (oldest->busy > 0) std::this_thread::sleep_for(kBusyPause);  // bounded
     return Status();
   };
   while (microseconds_since(begin) < limit && !stop.stopping()) {
