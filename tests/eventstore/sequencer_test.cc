@@ -659,13 +659,15 @@ TEST(SequencerTest, an_entry_is_also_full_by_its_count) {
   desk.done(open("USD"));
   std::size_t sent = 0;
   while (desk.sequencer.wants_more()) {
-    desk.send(domain::FreezeAccount{});
-    desk.send(domain::UnfreezeAccount{});
-    sent += 2;
-    ASSERT_LE(sent, kEntryEventsMax + 2);
+    if (sent % 2 == 0) {
+      desk.send(domain::FreezeAccount{});
+    } else {
+      desk.send(domain::UnfreezeAccount{});
+    }
+    ASSERT_LE(++sent, kEntryEventsMax + 1);
   }
   EXPECT_EQ(desk.take().count, kEntryEventsMax);
-  EXPECT_EQ(desk.take().count, sent - kEntryEventsMax);
+  EXPECT_EQ(desk.take().count, 1U);
 }
 
 TEST(SequencerTest, an_event_that_would_be_too_large_is_refused_without_a_trace) {
