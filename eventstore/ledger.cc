@@ -131,6 +131,7 @@ Ledger::Work Ledger::wait_for_work() {
     return can_decide() || log_done_ != seen_done_ || indexed_ != seen_indexed_ || has_failed_now ||
            (unsent_entry_ && at_log_ == nullptr) || is_drained();
   });
+  const bool knows_all = seen_done_ == log_done_ && log_failed_ == failed();
   Work work;
   work.committed = seen_done_ = log_done_;
   work.indexed = seen_indexed_ = indexed_;
@@ -142,17 +143,13 @@ Ledger::Work Ledger::wait_for_work() {
               std::back_inserter(work.commands));
     queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
   }
-  if (is_drained()) {
+  // Not before what was queued is decided, and what was committed is answered.
+  if (work.commands.empty() && knows_all && is_drained()) {
+    work.finished = true;
     // What is still parked waits for an index that nobody will advance.
-    for (auto& prepared : parked_) work.commands.push_back(std::move(prepared));
-    parked_.clear();
-    work.finished = work.commands.empty();
-    if (!work.finished) {
-      lock.unlock();
-      for (auto& prepared : work.commands) prepared.complete(overloaded());
-      work.commands.clear();
-      work.finished = true;
-    }
+    const std::vector<PreparedCommand> parked = std::exchange(parked_, {});
+    lock.unlock();
+    for (const auto& prepared : parked) prepared.complete(overloaded());
   }
   return work;
 }
@@ -184,7 +181,12 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
   std::size_t next = 0;
   for (; next < commands.size() && sequencer_.wants_more(); ++next) {
     PreparedCommand& prepared = commands[next];
-    if (follows_parked(prepared) || !sequencer_.offer(prepared, now)) park(std::move(prepared));
+    if (prepared.arrival == 0) prepared.arrival = ++arrivals_;
+    if (follows_parked(prepared) || !sequencer_.offer(prepared, now)) {
+      park(std::move(prepared));
+    } else if (prepared.looked_again > 0) {
+      unpark(prepared);
+    }
   }
   recorded_clock_.end(sequencer_.next_position());
   std::vector<PreparedCommand> ready;
@@ -195,37 +197,45 @@ void Ledger::decide(std::vector<PreparedCommand> commands) {
                   std::make_move_iterator(commands.end()));
     // The index may have been there already, and then nobody will call indexed().
     ready = take_parked();
-    if (parked_.empty() && looking_again_ == 0) parked_streams_.clear();
   }
   if (!ready.empty()) look_again(std::move(ready));
 }
 
-/// Whether something earlier of its stream is parked. What comes back from there in the same round
-/// keeps its order by itself.
+/// Whether something of its stream that came earlier is parked, or on its way back.
 bool Ledger::follows_parked(const PreparedCommand& prepared) const {
   if (parked_streams_.empty()) return false;
   const auto found = parked_streams_.find(stream_key(prepared.command.stream()));
-  return found != parked_streams_.end() && found->second > prepared.parked_in;
+  return found != parked_streams_.end() && *found->second.begin() < prepared.arrival;
+}
+
+/// A command that was parked has its answer.
+void Ledger::unpark(const PreparedCommand& prepared) {
+  const auto found = parked_streams_.find(stream_key(prepared.command.stream()));
+  if (found == parked_streams_.end()) return;
+  found->second.erase(prepared.arrival);
+  if (found->second.empty()) parked_streams_.erase(found);
 }
 
 /// The parked commands, if what they wait for is there. REQUIRES: mutex_ is held.
 std::vector<PreparedCommand> Ledger::take_parked() {
   if (parked_.empty() || indexed_ < parked_until_) return {};
-  ++park_round_;
   looking_again_ += parked_.size();
-  return std::exchange(parked_, {});
+  std::vector<PreparedCommand> parked = std::exchange(parked_, {});
+  std::sort(parked.begin(), parked.end(),
+            [](const auto& left, const auto& right) { return left.arrival < right.arrival; });
+  return parked;
 }
 
 /// Lets a command wait until the index has everything decided so far, and with it all later
 /// commands of its stream.
 void Ledger::park(PreparedCommand prepared) {
   if (prepared.looked_again >= limits_.look_again_max) {
+    unpark(prepared);
     prepared.complete(overloaded());
     return;
   }
   const std::lock_guard lock(mutex_);
-  prepared.parked_in = park_round_;
-  parked_streams_[stream_key(prepared.command.stream())] = park_round_;
+  parked_streams_[stream_key(prepared.command.stream())].insert(prepared.arrival);
   parked_.push_back(std::move(prepared));
   parked_until_ = sequencer_.next_position();
 }

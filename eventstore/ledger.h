@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -92,6 +93,7 @@ class Ledger {
   void do_work(Work work);
   void decide(std::vector<PreparedCommand> commands);
   bool follows_parked(const PreparedCommand& prepared) const;
+  void unpark(const PreparedCommand& prepared);
   void park(PreparedCommand prepared);
   std::vector<PreparedCommand> take_parked();
   void hand_over();
@@ -107,7 +109,9 @@ class Ledger {
 
   // The sequencer's thread alone.
   Sequencer sequencer_;
-  std::unordered_map<std::string, std::uint64_t> parked_streams_;  ///< To their last round.
+  std::uint64_t arrivals_ = 0;
+  /// The arrivals of the commands of a stream that are parked or on their way back.
+  std::unordered_map<std::string, std::set<std::uint64_t>> parked_streams_;
 
   mutable std::mutex mutex_;
   std::condition_variable sequencer_wakes_;
@@ -116,7 +120,6 @@ class Ledger {
   std::deque<PreparedCommand> queue_;
   std::vector<PreparedCommand> parked_;  ///< Their look-ups were too old; in order of arrival.
   std::uint64_t parked_until_ = 0;       ///< The index position that they wait for.
-  std::uint64_t park_round_ = 1;         ///< Counts how often parked_ was taken.
   std::size_t looking_again_ = 0;        ///< Of the parked, on their way back to the queue.
   std::shared_ptr<const Entry> at_log_;  ///< Being written, or null: the log is free.
   std::uint64_t log_done_;               ///< Everything before it is written.

@@ -30,8 +30,8 @@ struct PreparedCommand {
   Command command;
   Lookups lookups;
   Completion complete;
-  int looked_again = 0;         ///< Times that the look-ups were too old.
-  std::uint64_t parked_in = 0;  ///< The last round in which the ledger parked it.
+  int looked_again = 0;       ///< Times that the look-ups were too old.
+  std::uint64_t arrival = 0;  ///< Counts the commands as the ledger took them; 0: not yet.
 };
 
 /// The version that a command names (refund, reversal, capture, release); none for others.
