@@ -237,6 +237,7 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
     if (first <= i && i <= last) {
       domain::evolve(stream.state, drafts[i].event);
       stream.grown += drafts[i].bytes.size();
+      resident_bytes_ += drafts[i].bytes.size();
     }
     PlacedEventPtr placed = append(std::move(drafts[i]));
     if (first <= i && i <= last) stream.recent.add(placed->position);
@@ -364,14 +365,14 @@ void Sequencer::on_indexed(std::uint64_t position) {
     }
     floor_ = std::max(floor_, account.end_position);
     residents_.remove(item->first);
-    resident_bytes_ -= account.counted;
+    resident_bytes_ -= account.counted + account.grown;
     item = accounts_.erase(item);
   }
 }
 
 template <class State>
 void Sequencer::count(Resident<State>& stream) {
-  resident_bytes_ -= stream.counted;
+  resident_bytes_ -= stream.counted + stream.grown;
   stream.counted = sizeof(stream) + memory_of(stream.state) + stream.recent.bytes();
   stream.grown = 0;
   resident_bytes_ += stream.counted;

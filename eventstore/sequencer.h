@@ -87,9 +87,10 @@ class Sequencer {
     State state;
     std::uint64_t end_position = 0;  ///< After its last event; 0: none since it was loaded.
     RecentPositions recent;          ///< Of its events since it was loaded.
-    std::size_t counted = 0;         ///< Bytes, as they are part of resident_bytes_.
-    std::size_t grown = 0;           ///< Bytes of events since then: it has grown by less.
-    bool used = true;                ///< Since the last sweep.
+    // Both are part of resident_bytes_.
+    std::size_t counted = 0;  ///< Bytes, as last measured.
+    std::size_t grown = 0;    ///< Bytes of its events since then: it has hardly grown by more.
+    bool used = true;         ///< Since the last sweep.
   };
   using ResidentAccount = Resident<domain::AccountState>;
   using ResidentTenant = Resident<domain::TenantState>;

@@ -33,6 +33,8 @@ class HangingLog final : public eventstore::EventLog {
     went_on_.wait(lock, [this] { return !hangs_; });
     return log_.append(entry);
   }
+  Instant closed() const override { return log_.closed(); }
+  Status close(Instant time) override { return log_.close(time); }
   Result<std::unique_ptr<eventstore::EntryCursor>> read(std::uint64_t position) const override {
     return log_.read(position);
   }

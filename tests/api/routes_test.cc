@@ -16,7 +16,7 @@
 namespace daybook::api {
 namespace {
 
-using Route = std::pair<std::string, std::string>;  ///< Method in lower case, path.
+using MethodAndPath = std::pair<std::string, std::string>;  ///< Method in lower case, path.
 
 std::string lower(std::string_view text) {
   std::string made(text);
@@ -55,7 +55,7 @@ class RoutesTest : public ::testing::Test {
   RoutesTest() : contract_(std::get<JsonValue>(parse_json(contract_text(), {64, 1'000'000}))) {
     for (const JsonMember& path : *contract_.find("paths")->object()) {
       for (const JsonMember& method : *path.value.object()) {
-        operations_.emplace(Route(method.name, path.name), &method.value);
+        operations_.emplace(MethodAndPath(method.name, path.name), &method.value);
       }
     }
   }
@@ -78,15 +78,15 @@ class RoutesTest : public ::testing::Test {
   }
 
   JsonValue contract_;
-  std::map<Route, const JsonValue*> operations_;
+  std::map<MethodAndPath, const JsonValue*> operations_;
 };
 
 TEST_F(RoutesTest, the_contract_has_every_route_and_no_other) {
-  std::set<Route> served;
+  std::set<MethodAndPath> served;
   for (const Route& route : all_routes()) {
     served.emplace(lower(route.method), std::string(route.pattern));
   }
-  std::set<Route> published;
+  std::set<MethodAndPath> published;
   for (const auto& [route, operation] : operations_) published.insert(route);
   EXPECT_EQ(served, published);
 }

@@ -27,7 +27,7 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   options.sequencer.refusals.per_second = 1;
   options.projector.batch_events = 1 + rng_.below(64);
   options.projector.flush_events = 8 + rng_.below(400);
-  plan_.steps = work.fat ? 700 : work.hoards ? 3'000 : 300 + rng_.below(900);
+  plan_.steps = work.fat ? 700 : work.hoards ? 5'000 : 300 + rng_.below(900);
   plan_.hoards = work.hoards;
   plan_.queue_max = 2 + rng_.below(20);
   plan_.append_fault_per_mille = rng_.chance(60) ? rng_.below(80) : 0;
@@ -37,6 +37,7 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   plan_.clock_percent = rng_.chance(80) ? 1 + rng_.below(10) : 0;
   plan_.half_batch_percent = rng_.chance(50) ? rng_.below(20) : 0;
   plan_.table_write_fault_per_mille = rng_.chance(40) ? rng_.below(8) : 0;
+  if (work.hoards) plan_.clock_percent = plan_.lost_percent = plan_.retry_percent = 0;
   plan_.write_side_percent = work.fat ? 3 : 10 + rng_.below(25);
   plan_.read_side_percent = 5 + rng_.below(30);
   trace_.line("seed " + std::to_string(seed) + ": " + std::to_string(work.tenants) + "x" +
@@ -63,7 +64,7 @@ void Simulation::take_step() {
     crash();
     return;
   }
-  if (plan_.hoards && (step_ + 1) % 1'500 == 0) {
+  if (plan_.hoards && (step_ + 1) % 2'500 == 0) {
     world_->clock().set({world_->clock().now().micros + 3'000'000'000});
     trace_.line("clock: much is due at once");
   }

@@ -103,7 +103,6 @@ constexpr const char* kPaths[] = {
     "If-Match right",
     "effective in the past",
     "clock went back",
-    "clock behind the log",
     "started with the clock behind a closed moment",
 };
 

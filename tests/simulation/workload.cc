@@ -45,8 +45,14 @@ Command Workload::next(const Model& model, Instant now) {
     const auto kind = rng_.below(100);
     if (known == nullptr ? kind < 70 : kind < 2) {
       command.body = d::AccountCommand(open());
-    } else if (options_.hoards && known != nullptr && rng_.chance(90)) {
+    } else if (options_.hoards && known != nullptr && rng_.chance(96)) {
       command.body = d::AccountCommand(small_hold(account, now));
+    } else if (account.frozen && rng_.chance(20)) {
+      const bool is_closed = account.status == d::AccountStatus::kClosed;
+      command.body = is_closed ? d::AccountCommand(d::ReopenAccount{maybe("back")})
+                               : d::AccountCommand(d::CloseAccount{});
+    } else if (account.version == 1 && rng_.chance(15)) {
+      command.body = d::AccountCommand(d::FreezeAccount{});
     } else if (kind < 30) {
       command.body = money_in(model, account, stream);
     } else if (kind < 75) {

@@ -70,8 +70,7 @@ bool World::offer(PreparedCommand& prepared, const std::string& label, OnAnswer 
   taken->incarnation = incarnation_;
   const Instant now = taken->now = recorded_clock_->begin();
   if (!model_.log().empty()) {
-    if (now < model_.log().back().recorded_at) trace_.mark("clock behind the log");
-    taken->now = std::max(now, model_.log().back().recorded_at);
+    require(now >= model_.log().back().recorded_at, "a time before that of the last event");
   }
   if (!failed_) {
     require(taken->start == model_.log().size(), "the sequencer's end is not the model's");

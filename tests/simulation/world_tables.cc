@@ -5,10 +5,10 @@
 
 #include "domain/posting_rules.h"
 #include "projections/accounts.h"
+#include "projections/all_projections.h"
 #include "projections/balances.h"
 #include "projections/due.h"
 #include "projections/general_ledger.h"
-#include "projections/index_rows.h"
 #include "projections/tables.h"
 #include "tests/simulation/world.h"
 
