@@ -29,11 +29,11 @@ std::string title_of(std::string_view slug) {
   return title;
 }
 
-}  // namespace
-
 void append_text(std::string& out, std::string_view text) {
   eventstore::append_json_string(out, to_utf8(text));
 }
+
+}  // namespace
 
 // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): as in the header.
 HttpResponse problem(int status, std::string_view slug, std::string_view detail,
