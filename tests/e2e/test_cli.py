@@ -187,7 +187,7 @@ class CommandLineTest(CliCase):
         client.close()
         server.stop()
         server.extra = ["--disk-reserve-bytes", str(2 ** 60), "--settle-interval-ms", "10"]
-        server.start()
+        server.start(wait_ready=False)  # It is not ready: see below.
         client = server.client()
         self.addCleanup(client.close)
         deadline = time.monotonic() + 10
@@ -201,7 +201,7 @@ class CommandLineTest(CliCase):
         kept = client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}, key="kept")
         self.problem(kept, 507, "storage-full")
         self.ok(client.get("/v1/accounts/acme/balance"))
-        self.ok(client.get("/readyz"))
+        self.problem(client.get("/readyz"), 503, "storage-degraded")
         server.extra = []
         server.stop()
         server.start()
