@@ -45,6 +45,7 @@ struct Setting {
 constexpr std::uint64_t kMillisecondsMax = 3'600'000;
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
+// NOLINTNEXTLINE(readability-function-size): one table.
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table = {
       {"data", "Directory of the ledger", &Config::data_dir},
