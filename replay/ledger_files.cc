@@ -1,9 +1,11 @@
 #include "replay/ledger_files.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,11 +15,6 @@
 #include "domain/base/check.h"
 #include "eventstore/files.h"
 #include "eventstore/private_store.h"
-#include "projections/accounts.h"
-#include "projections/balances.h"
-#include "projections/due.h"
-#include "projections/general_ledger.h"
-#include "projections/index_rows.h"
 #include "projections/tables.h"
 
 namespace daybook::replay {
@@ -110,20 +107,34 @@ Result<std::unique_ptr<RocksKv>> open_private(const std::string& dir, RocksKv::M
   return RocksKv::open(LedgerFiles(dir).private_store, tables, options);
 }
 
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store) {
-  std::vector<std::unique_ptr<projections::Projection>> all;
-  all.push_back(std::make_unique<projections::IndexKeys>(projections::kKeysTable));
-  all.push_back(std::make_unique<projections::IndexStreams>(projections::kStreamsTable));
-  all.push_back(std::make_unique<projections::IndexStates>(store, projections::kStatesTable));
-  all.push_back(std::make_unique<projections::Balances>(store, projections::kBalancesTable));
-  all.push_back(std::make_unique<projections::Accounts>(store, projections::kAccountsTable));
-  all.push_back(std::make_unique<projections::Due>(store, projections::kDueTable));
-  all.push_back(
-      std::make_unique<projections::GeneralLedger>(store, projections::kGeneralLedgerTable));
-  CHECK(all.size() == projections::kTableCount);
-  for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i]->table() == i);
-  return all;
+namespace {
+
+Result<std::string> missing_secrets_now(const std::string& dir) {
+  auto store = open_private(dir, RocksKv::Mode::kReadOnly);
+  if (!store.ok() && store.status().code() != StatusCode::kNotFound) return store.status();
+  std::string missing;
+  for (const std::string_view name : kSecretNames) {
+    if (store.ok()) {
+      auto secret = (*store)->get(eventstore::PrivateStore::kSecrets, name);
+      if (!secret.ok()) return secret.status();
+      if (*secret) continue;
+    }
+    if (!missing.empty()) missing += ", ";
+    missing += name;
+  }
+  return missing;
+}
+
+}  // namespace
+
+Result<std::string> missing_secrets(const std::string& dir) {
+  constexpr int kLooksMax = 5;
+  constexpr std::chrono::milliseconds kPause{20};
+  for (int look = 1;; ++look) {
+    auto missing = missing_secrets_now(dir);
+    if (look == kLooksMax || (missing.ok() && missing->empty())) return missing;
+    std::this_thread::sleep_for(kPause);  // bounded
+  }
 }
 
 Status settle_rebuild(const std::string& dir) {

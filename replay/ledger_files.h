@@ -1,14 +1,16 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/base/result.h"
 #include "eventstore/kv.h"
 #include "eventstore/rocks_kv.h"
 #include "eventstore/rocks_log.h"
-#include "projections/projection.h"
+#include "projections/all_projections.h"
 
 /// Where the parts of a ledger lie in its directory, and how each is opened. The one list of names.
 namespace daybook::replay {
@@ -42,9 +44,17 @@ Result<std::unique_ptr<eventstore::RocksKv>> open_projections_for_reading(const 
 Result<std::unique_ptr<eventstore::RocksKv>> open_private(const std::string& dir,
                                                           eventstore::RocksKv::Mode mode);
 
-/// Every projection, over `store`, in the order of projections/tables.h: element i has table i.
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store);
+/// What the private store of every ledger with events holds: without one of them no API key opens
+/// anything, or no retry is known again.
+inline constexpr std::array<std::string_view, 3> kSecretNames{"api-keys", "fingerprints",
+                                                              "cursors"};
+
+/// Which of them `dir` does not have, by name, separated by commas; empty: none is missing.
+/// A read-only view of a living store may miss rows in passing: looks again, at most five times.
+/// Errors: kIo, kCorrupt.
+Result<std::string> missing_secrets(const std::string& dir);
+
+using projections::all_projections;
 
 /// Brings `proj/` into a state that may be opened after a rebuild was interrupted: see rebuild.h.
 /// REQUIRES: the log is open for writing. Repeating it changes nothing.

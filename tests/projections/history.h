@@ -22,6 +22,7 @@
 #include "eventstore/lookups.h"
 #include "eventstore/memory_kv.h"
 #include "projections/accounts.h"
+#include "projections/all_projections.h"
 #include "projections/balances.h"
 #include "projections/due.h"
 #include "projections/general_ledger.h"
@@ -261,18 +262,6 @@ inline void append_range(eventstore::EventLog& log, const History& history, std:
 }
 inline void append_all(eventstore::EventLog& log, const History& history, std::uint64_t seed) {
   append_range(log, history, 0, history.events.size(), seed);
-}
-
-inline std::vector<std::unique_ptr<Projection>> all_projections(eventstore::KvStore& store) {
-  std::vector<std::unique_ptr<Projection>> all;
-  all.push_back(std::make_unique<IndexKeys>(kKeysTable));
-  all.push_back(std::make_unique<IndexStreams>(kStreamsTable));
-  all.push_back(std::make_unique<IndexStates>(store, kStatesTable));
-  all.push_back(std::make_unique<Balances>(store, kBalancesTable));
-  all.push_back(std::make_unique<Accounts>(store, kAccountsTable));
-  all.push_back(std::make_unique<Due>(store, kDueTable));
-  all.push_back(std::make_unique<GeneralLedger>(store, kGeneralLedgerTable));
-  return all;
 }
 
 /// Every row of every table, checkpoints included.

@@ -32,8 +32,8 @@ World::World(Options options, Trace& trace)
 }
 
 void World::start() {
-  projector_ = std::make_unique<projections::Projector>(log_, kv_, clock_, all_projections(kv_),
-                                                        options_.projector);
+  projector_ = std::make_unique<projections::Projector>(
+      log_, kv_, clock_, projections::all_projections(kv_), options_.projector);
   const Status status = projector_->run_once();
   require(status.ok(), "the projector does not open: " + status.message());
   const auto head = log_.head();
@@ -339,6 +339,26 @@ void World::crash(std::uint64_t kv_seed) {
   closed_.clear();  // A promise about the past that a new process does not know of.
   start();
   check_log();
+}
+
+void World::restore(std::uint64_t kv_seed) {
+  crash(kv_seed);
+  raise_generation();
+  crash(kv_seed);
+}
+
+void World::raise_generation() {
+  const auto head = log_.head();
+  eventstore::Entry entry;
+  entry.kind = eventstore::EntryKind::kGeneration;
+  entry.generation = head.generation + 1;
+  entry.entry_no = head.entry_count;
+  entry.base_position = head.next_position;
+  entry.first_recorded_at = entry.last_recorded_at = head.last_recorded_at;
+  entry.prev_chain = head.chain;
+  require(log_.append(entry) == AppendOutcome::kCommitted, "a generation is not taken");
+  trace_.line("generation " + text(entry.generation));
+  trace_.mark("restored under the next generation");
 }
 
 void World::restart() {

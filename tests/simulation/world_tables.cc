@@ -8,7 +8,6 @@
 #include "projections/balances.h"
 #include "projections/due.h"
 #include "projections/general_ledger.h"
-#include "projections/index_rows.h"
 #include "projections/tables.h"
 #include "tests/simulation/world.h"
 
@@ -56,20 +55,6 @@ std::map<std::string, std::string> rows_of(const eventstore::KvReader& reader,
 
 }  // namespace
 
-std::vector<std::unique_ptr<projections::Projection>> all_projections(
-    const eventstore::KvStore& store) {
-  std::vector<std::unique_ptr<projections::Projection>> all;
-  all.push_back(std::make_unique<projections::IndexKeys>(projections::kKeysTable));
-  all.push_back(std::make_unique<projections::IndexStreams>(projections::kStreamsTable));
-  all.push_back(std::make_unique<projections::IndexStates>(store, projections::kStatesTable));
-  all.push_back(std::make_unique<projections::Balances>(store, projections::kBalancesTable));
-  all.push_back(std::make_unique<projections::Accounts>(store, projections::kAccountsTable));
-  all.push_back(std::make_unique<projections::Due>(store, projections::kDueTable));
-  all.push_back(
-      std::make_unique<projections::GeneralLedger>(store, projections::kGeneralLedgerTable));
-  return all;
-}
-
 void World::check_tables() {
   require(projector_->applied() == model_.log().size(), "not everything is projected");
   check_history(model_.log());
@@ -80,7 +65,7 @@ void World::check_tables() {
 
 void World::check_against_rebuild(const eventstore::KvReader& reader) {
   eventstore::MemoryKv fresh(projections::kTableCount);
-  projections::Projector rebuild(log_, fresh, clock_, all_projections(fresh));
+  projections::Projector rebuild(log_, fresh, clock_, projections::all_projections(fresh));
   require(rebuild.run_once().ok(), "a rebuild fails");
   const auto rebuilt = fresh.snapshot();
   for (eventstore::Table table = 0; table < projections::kTableCount; ++table) {
