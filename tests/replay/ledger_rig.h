@@ -59,6 +59,7 @@ class LedgerRig {
     log_ = opened(RocksLog::open(dir, options));
     kv_ = opened(open_projections(dir, {}));
     private_kv_ = opened(open_private(dir, RocksKv::Mode::kReadWrite));
+    for (const std::string_view name : kSecretNames) CHECK(values().secret(name).ok());
     index_ = std::make_unique<eventstore::LogIndex>(
         *kv_, *log_,
         eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
