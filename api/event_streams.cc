@@ -153,12 +153,14 @@ void append_event(std::string& out, const PlacedEvent& placed, EventFormat forma
 /// Reads chunks on the workers and hands them to the socket as it takes them. Holds one chunk.
 class EventBody final : public BodyStream {
  public:
-  EventBody(std::unique_ptr<EventSource> source, EventFormat format, std::uint32_t generation,
+  EventBody(std::unique_ptr<EventSource> source, EventFormat format, const ReadRequest& request,
             const StreamServices& services)
       : shared_(std::make_shared<Shared>()), format_(format) {
     shared_->source = std::move(source);
     shared_->format = format;
-    shared_->generation = generation;
+    shared_->generation = request.generation;
+    shared_->request_id = request.request_id;
+    shared_->operator_log = services.sources.operator_log;
     workers_ = &services.workers;
     signal_ = &services.applied;
   }
@@ -196,6 +198,8 @@ class EventBody final : public BodyStream {
     std::unique_ptr<EventSource> source;
     EventFormat format{};
     std::uint32_t generation = 0;
+    std::string request_id;
+    OperatorLog* operator_log = nullptr;
     std::function<void()> wake;
     // Guarded by mutex; source is used by the one reader that `reading` lets in.
     std::string ready;
@@ -212,6 +216,8 @@ class EventBody final : public BodyStream {
       for (const auto& placed : chunk->events) {
         append_event(text, *placed, shared.format, shared.generation);
       }
+    } else if (shared.operator_log != nullptr) {
+      shared.operator_log->failed("event stream", chunk.status(), shared.request_id);
     }
     bool wake = false;
     {
@@ -278,8 +284,7 @@ HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat fo
                                                     ? "application/x-ndjson"
                                                     : "text/event-stream");
   if (!position.empty()) response.headers.emplace_back("Daybook-Position", position);
-  response.stream =
-      std::make_shared<EventBody>(std::move(source), format, request.generation, services);
+  response.stream = std::make_shared<EventBody>(std::move(source), format, request, services);
   return response;
 }
 

@@ -14,6 +14,7 @@
 #include "api/http_server.h"
 #include "api/metrics.h"
 #include "api/service.h"
+#include "app/settings.h"
 #include "app/version.h"
 #include "domain/base/check.h"
 #include "eventstore/digest.h"
@@ -54,27 +55,11 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
   return cursor->status();
 }
 
-/// Splits HOST:PORT; an IPv6 address stands in brackets.
-Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  const Status wrong = invalid("listen address " + text + ": expected HOST:PORT");
-  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) return wrong;
-  std::string host = text.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  const std::string digits = text.substr(colon + 1);
-  if (digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos)
-    return wrong;
-  const unsigned long port = std::stoul(digits);
-  if (port > UINT16_MAX) return wrong;
-  return std::pair(host, static_cast<std::uint16_t>(port));
-}
-
 }  // namespace
 
 struct Node::Parts {
-  explicit Parts(const Config& settings) : config(settings) {}
+  Parts(const Config& settings, OperatorLog* log_of_operator)
+      : config(settings), operator_log(log_of_operator) {}
 
   Status open_stores();
   Status start_core();
@@ -82,8 +67,11 @@ struct Node::Parts {
   void watch();
   void settle_due(Instant now);
   void failed();
+  void tell(std::string_view what, const Status& cause) const;
+  void tell_of_projector();
 
   Config config;
+  OperatorLog* operator_log;
   eventstore::SystemClock clock;
   eventstore::SystemRandom random;
 
@@ -113,8 +101,10 @@ struct Node::Parts {
 
   std::mutex mutex;
   std::condition_variable wakes;
-  bool stopping = false;  ///< Guarded by mutex.
-  bool stopped = false;   ///< The owner's thread.
+  bool stopping = false;        ///< Guarded by mutex.
+  bool store_failed = false;    ///< Guarded by mutex.
+  bool projector_told = false;  ///< The watcher's thread.
+  bool stopped = false;         ///< The owner's thread.
   std::thread watcher;
 };
 
@@ -188,11 +178,12 @@ Status Node::Parts::start_core() {
     projector->notify();
   });
   ledger->on_failure([this] { failed(); });
+  ledger->on_look_up_failure([this](const Status& cause) { tell("look-up", cause); });
   projector->start();
 
   cursors = std::make_unique<api::CursorCodec>(std::move(cursor_secret));
   sources = std::make_unique<api::ReadSources>(
-      api::ReadSources{*derived, *log, *private_store, *cursors, clock});
+      api::ReadSources{*derived, *log, *private_store, *cursors, clock, operator_log});
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
   commands = std::make_unique<api::CommandService>(
       api::CommandService::Services{*ledger, *private_store, random, *workers, fingerprint_secret,
@@ -234,8 +225,10 @@ void Node::Parts::watch() {
   while (!stopping) {
     lock.unlock();
     settle_due(clock.now());
+    tell_of_projector();
     const auto free = eventstore::free_bytes(config.data_dir);
     lock.lock();
+    if (!free.ok()) tell("free space", free.status());
     if (free.ok() && service != nullptr) {
       service->set_storage_full(*free < config.disk_reserve_bytes);
     }
@@ -248,7 +241,7 @@ void Node::Parts::settle_due(Instant now) {
   constexpr std::size_t kAtOnce = 256;
   const auto rows = derived->snapshot();
   const auto due = projections::due_by(*rows, projections::kDueTable, now, kAtOnce);
-  if (!due.ok()) return;  // The projector publishes what is wrong with its store.
+  if (!due.ok()) return tell("what is due", due.status());
   for (const auto& hold : *due) {
     eventstore::Command command;
     command.tenant = hold.stream.tenant;
@@ -263,17 +256,32 @@ void Node::Parts::failed() {
   std::function<void()> callback;
   {
     const std::lock_guard lock(mutex);
+    store_failed = true;
     callback = failure_callback;
   }
+  tell("log of record", log->failure());
   if (callback) callback();
+}
+
+void Node::Parts::tell(std::string_view what, const Status& cause) const {
+  if (operator_log != nullptr) operator_log->failed(what, cause, "");
+}
+
+/// A projector that stopped stays so: once is enough.
+void Node::Parts::tell_of_projector() {
+  if (projector_told) return;
+  const Status error = projector->status().error;
+  if (error.ok()) return;
+  projector_told = true;
+  tell("read models", error);
 }
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Node::~Node() { stop(); }
 
-Result<std::unique_ptr<Node>> Node::open(const Config& config) {
-  auto parts = std::make_unique<Parts>(config);
+Result<std::unique_ptr<Node>> Node::open(const Config& config, OperatorLog* operator_log) {
+  auto parts = std::make_unique<Parts>(config, operator_log);
   Status status = parts->open_stores();
   // From here on the node's destructor ends what was started.
   std::unique_ptr<Node> node(new Node(std::move(parts)));
@@ -285,19 +293,19 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config) {
 }
 
 Result<std::string> Node::serve() {
-  auto listen = parse_listen(parts_->config.listen);
-  if (!listen.ok()) return listen.status();
+  const auto listen = parse_listen(parts_->config.listen);
+  if (!listen) return invalid("listen address " + parts_->config.listen + ": expected IP:PORT");
   api::ServiceLimits limits;
   limits.read_wait_micros = parts_->config.read_wait_ms * 1'000;
   limits.ready_lag_events_max = parts_->config.index_lag_events_max;
   auto service = std::make_unique<api::Service>(
       api::ServiceParts{*parts_->ledger, *parts_->projector, *parts_->keys, *parts_->commands,
                         *parts_->sources, *parts_->workers, parts_->applied, parts_->metrics,
-                        TenantId(kFirstTenant), generation(), version_json()},
+                        TenantId(kFirstTenant), generation(), version_json(), parts_->operator_log},
       limits);
   api::HttpServerConfig server_config;
-  server_config.address = listen->first;
-  server_config.port = listen->second;
+  server_config.address = listen->address;
+  server_config.port = listen->port;
   server_config.tls_certificate_file = parts_->config.tls_certificate_file;
   server_config.tls_key_file = parts_->config.tls_key_file;
   server_config.max_connections = parts_->config.connections_max;
@@ -306,11 +314,12 @@ Result<std::string> Node::serve() {
     parts_->service = std::move(service);
   }
   parts_->server = std::make_unique<api::HttpServer>(server_config, *parts_->service);
+  parts_->service->watch_edge([server = parts_->server.get()] { return server->stats(); });
   auto port = parts_->server->start();
   if (!port.ok()) return port.status();
   const std::string scheme = server_config.tls_certificate_file.empty() ? "http://" : "https://";
-  const bool is_v6 = listen->first.find(':') != std::string::npos;
-  const std::string host = is_v6 ? "[" + listen->first + "]" : listen->first;
+  const bool is_v6 = listen->address.find(':') != std::string::npos;
+  const std::string host = is_v6 ? "[" + listen->address + "]" : listen->address;
   return scheme + host + ":" + std::to_string(*port);
 }
 
@@ -326,15 +335,21 @@ void Node::stop() {
   if (parts.watcher.joinable()) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
   if (parts.workers != nullptr) parts.workers->stop();
-  // Its error was published while it mattered; what is not flushed is read again.
-  if (parts.projector != nullptr) static_cast<void>(parts.projector->stop().ok());
+  // What is not flushed is read again.
+  if (parts.projector == nullptr) return;
+  const Status stopped = parts.projector->stop();
+  if (!stopped.ok() && !parts.projector_told) parts.tell("read models", stopped);
 }
 
 const std::string& Node::new_admin_key() const { return parts_->new_admin_key; }
 
 void Node::on_failure(std::function<void()> callback) {
-  const std::lock_guard lock(parts_->mutex);
-  parts_->failure_callback = std::move(callback);
+  {
+    const std::lock_guard lock(parts_->mutex);
+    parts_->failure_callback = callback;
+    if (!parts_->store_failed) return;
+  }
+  if (callback) callback();
 }
 
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {

@@ -43,6 +43,7 @@ void Ledger::submit(Command command, Completion complete) {
   PreparedCommand prepared{std::move(command), {}, std::move(complete)};
   auto lookups = index_.look_up(prepared.command);
   if (!lookups.ok()) {
+    if (look_up_observer_) look_up_observer_(lookups.status());
     // Nothing was queued: not begun, and the store that could not be read may be read later.
     prepared.complete(overloaded());
     return;
@@ -75,7 +76,11 @@ void Ledger::look_again(std::vector<PreparedCommand> parked) {
   for (auto& prepared : parked) {
     ++prepared.looked_again;
     auto lookups = index_.look_up(prepared.command);
-    if (lookups.ok()) prepared.lookups = std::move(*lookups);
+    if (lookups.ok()) {
+      prepared.lookups = std::move(*lookups);
+    } else if (look_up_observer_) {
+      look_up_observer_(lookups.status());
+    }
   }
   const std::lock_guard lock(mutex_);
   // In front of what came later, so that the order of each account's commands holds.

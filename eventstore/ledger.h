@@ -52,6 +52,12 @@ class Ledger {
   /// Called once when the store has failed: nothing is acknowledged any more.
   void on_failure(std::function<void()> observer) { failure_observer_ = std::move(observer); }
 
+  /// Called with why a look-up failed; its command is answered kOverloaded. Any thread.
+  /// REQUIRES: set before the first submit.
+  void on_look_up_failure(std::function<void(const Status&)> observer) {
+    look_up_observer_ = std::move(observer);
+  }
+
   /// The log index has everything before `position`.
   void indexed(std::uint64_t position);
 
@@ -99,6 +105,7 @@ class Ledger {
   LedgerLimits limits_;
   std::function<void(const Entry&)> observer_;
   std::function<void()> failure_observer_;
+  std::function<void(const Status&)> look_up_observer_;
 
   // The sequencer's thread alone.
   Sequencer sequencer_;

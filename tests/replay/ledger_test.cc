@@ -144,5 +144,19 @@ TEST_F(LedgerTest, nothing_is_recorded_at_or_before_a_closed_moment) {
   EXPECT_GT(answer.event->event.recorded_at, closed);
 }
 
+TEST_F(LedgerTest, a_look_up_that_fails_is_not_begun_and_says_why) {
+  Status cause;
+  ledger_->on_look_up_failure([&cause](const Status& status) { cause = status; });
+  KvBatch batch;
+  const auto stream = domain::StreamId::account(TenantId("main"), AccountId("a"));
+  batch.put(projections::kStatesTable, latest_state_key(stream), "no state");
+  ASSERT_TRUE(rows_.write(batch).ok());
+  domain::TopUp top_up;
+  top_up.amount = usd("1");
+  EXPECT_EQ(run(command("a", top_up, "k")).kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(cause.code(), StatusCode::kCorrupt) << cause.message();
+  EXPECT_EQ(log_.head().next_position, 0U);
+}
+
 }  // namespace
 }  // namespace daybook::eventstore
