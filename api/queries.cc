@@ -6,6 +6,7 @@
 
 #include "api/account_view.h"
 #include "api/answers.h"
+#include "api/general_ledger.h"
 #include "api/problem.h"
 #include "domain/base/check.h"
 #include "domain/posting_rules.h"
@@ -544,6 +545,8 @@ std::span<const std::string_view> query_names(Operation operation) {
   static constexpr std::array<std::string_view, 3> kLogNames{"limit", "min_position", "after"};
   static constexpr std::array<std::string_view, 2> kTenantListNames{"limit", "cursor"};
   static constexpr std::array<std::string_view, 1> kCurrencyName{"currency"};
+  static constexpr std::array<std::string_view, 4> kLedgerNames{"min_position", "currency", "from",
+                                                                "to"};
   const auto without_currency = [](const auto& names) {
     return std::span(names).first(names.size() - 1);
   };
@@ -568,6 +571,8 @@ std::span<const std::string_view> query_names(Operation operation) {
     case Operation::kListCurrencies:
     case Operation::kListKeys:
       return kTenantListNames;
+    case Operation::kGetGeneralLedger:
+      return kLedgerNames;
     case Operation::kSetCreditLimit:
     case Operation::kClearCreditLimit:
       return kCurrencyName;
@@ -594,6 +599,8 @@ HttpResponse run_query(const ReadRequest& request, const ReadSources& sources) {
       return get_statement(request, sources);
     case Operation::kGetCurrency:
       return get_currency(request, sources);
+    case Operation::kGetGeneralLedger:
+      return get_general_ledger(request, sources);
     case Operation::kListCurrencies:
     case Operation::kListKeys:
       return list_of_tenant(request, sources);

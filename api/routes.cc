@@ -61,6 +61,7 @@ constexpr std::array kRoutes{
     query("/v1/catalogue/currencies", kListCurrencies, kRead),
     query("/v1/catalogue/currencies/{code}", kGetCurrency, kRead),
     query("/v1/keys", kListKeys, kAdmin),
+    query("/v1/general-ledger", kGetGeneralLedger, kRead),
 
     query("/healthz", kHealth, kPublic),
     query("/readyz", kReadiness, kPublic),

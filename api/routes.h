@@ -54,6 +54,7 @@ enum class Operation : std::uint8_t {
   kListCurrencies,
   kGetCurrency,
   kListKeys,
+  kGetGeneralLedger,
   // About the process.
   kHealth,
   kReadiness,
