@@ -173,7 +173,11 @@ std::optional<std::string> extra_of(const domain::AccountTag& tag, const ReadReq
   if (!tag.extra) return std::nullopt;
   const AccountId account(request.params.find("account")->second);
   auto value = sources.private_store.get(request.principal.tenant, account, *tag.extra);
-  return value.ok() ? *value : std::nullopt;
+  if (value.ok()) return *value;
+  if (sources.operator_log != nullptr) {
+    sources.operator_log->failed("private value", value.status(), request.request_id);
+  }
+  return std::nullopt;
 }
 
 HttpResponse get_account(const ReadRequest& request, const ReadSources& sources) {
