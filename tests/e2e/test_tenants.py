@@ -33,7 +33,7 @@ class TenantsTest(LedgerCase):
             return {"admin"}
         if path == "/v1/events":
             return {"admin", "auditor"}
-        if path.startswith("/v1/catalogue") or path == "/metrics":
+        if path.startswith("/v1/catalogue") or path in ("/metrics", "/v1/general-ledger"):
             return {"admin", "operator", "auditor"}
         if method == "GET":
             return set(ROLES)

@@ -101,6 +101,8 @@ TEST_F(LedgerTest, eight_threads_charge_eight_accounts_and_every_cent_is_there) 
   EXPECT_EQ(recorded, kThreads * kCharges);
   ledger_->stop();
   ASSERT_TRUE(projector_.stop().ok());
+  // However busy the machine is: the thread ends after its batch, wherever that was.
+  ASSERT_TRUE(projector_.run_once().ok());
   domain::Amount sum;
   for (int i = 0; i < kThreads; ++i) {
     const auto state = index_.account_state(TenantId("main"), AccountId("a" + std::to_string(i)));
