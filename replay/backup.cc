@@ -288,8 +288,8 @@ std::uint32_t next_generation(std::uint32_t before, Instant now) {
 void let_pass(std::uint32_t generation, const Clock& clock) {
   const std::int64_t now = clock.now().micros;
   if (now / kMicrosPerSecond != std::int64_t{generation}) return;
-  // Less than a second.
-  std::this_thread::sleep_for(std::chrono::microseconds(kMicrosPerSecond - now % kMicrosPerSecond));
+  const std::chrono::microseconds rest(kMicrosPerSecond - now % kMicrosPerSecond);
+  std::this_thread::sleep_for(rest);  // bounded: less than a second
 }
 
 Result<eventstore::LogHead> raise_generation(const std::string& dir, const Clock& clock) {
