@@ -284,12 +284,12 @@ std::uint32_t next_generation(std::uint32_t before, Instant now) {
   return std::max(before + 1, static_cast<std::uint32_t>(second));
 }
 
-/// Lets the second of the generation pass, so that the next restore gets another one.
+/// Lets the second of the generation pass, so that the next restore gets another one. Less than one.
 void let_pass(std::uint32_t generation, const Clock& clock) {
   const std::int64_t now = clock.now().micros;
   if (now / kMicrosPerSecond != std::int64_t{generation}) return;
   const std::chrono::microseconds rest(kMicrosPerSecond - now % kMicrosPerSecond);
-  std::this_thread::sleep_for(rest);  // bounded: less than a second
+  std::this_thread::sleep_for(rest);  // bounded
 }
 
 Result<eventstore::LogHead> raise_generation(const std::string& dir, const Clock& clock) {
