@@ -284,7 +284,8 @@ std::uint32_t next_generation(std::uint32_t before, Instant now) {
   return std::max(before + 1, static_cast<std::uint32_t>(second));
 }
 
-/// Lets the second of the generation pass, so that the next restore gets another one. Less than one.
+/// Lets the second of the generation pass, so that the next restore gets
+/// another one: less than a second.
 void let_pass(std::uint32_t generation, const Clock& clock) {
   const std::int64_t now = clock.now().micros;
   if (now / kMicrosPerSecond != std::int64_t{generation}) return;
