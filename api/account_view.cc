@@ -183,6 +183,9 @@ HttpResponse Reading::failed(const Status& status) const {
     return problem(422, "validation", status.message(), request_.request_id, extras);
   }
   // What exactly failed is for the operator's log and `daybook verify`, not for the client.
+  if (sources_.operator_log != nullptr) {
+    sources_.operator_log->failed("read", status, request_.request_id);
+  }
   HttpResponse response =
       problem(503, "storage-degraded", "the ledger could not be read", request_.request_id);
   response.headers.emplace_back("Retry-After", "1");

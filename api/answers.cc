@@ -150,10 +150,6 @@ HttpResponse retry_later(HttpResponse response) {
 
 }  // namespace
 
-std::string event_head_json(const PlacedEvent& placed, std::uint32_t generation) {
-  return head_of(placed, generation).text();
-}
-
 std::string event_row_json(const PlacedEvent& placed, std::uint32_t generation) {
   const std::string canonical = eventstore::public_json(placed.event);
   std::string row = canonical.substr(0, canonical.size() - 1);

@@ -22,9 +22,6 @@ struct AnswerContext {
 
 HttpResponse to_response(const eventstore::Answer& answer, const AnswerContext& context);
 
-/// The `event` member of a write answer: the canonical event without `data`, with its position.
-std::string event_head_json(const eventstore::PlacedEvent& placed, std::uint32_t generation);
-
 /// The canonical event with `position` and `hash`: a row of an event page, the data of an SSE
 /// event.
 std::string event_row_json(const eventstore::PlacedEvent& placed, std::uint32_t generation);

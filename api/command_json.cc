@@ -22,12 +22,12 @@ class CommandReader {
  public:
   explicit CommandReader(const CommandInput& input) : input_(input), body_(input.body, errors_) {}
 
-  std::variant<CommandBody, std::vector<InputError>> read(WriteRoute route) {
+  std::variant<CommandBody, std::vector<InputError>> read(Operation operation) {
     if (const auto* account = find(input_.path, "account")) {
       check_parameter("account", *account, kAccountRule);
       account_ = AccountId(*account);
     }
-    CommandBody command = command_of(route);
+    CommandBody command = command_of(operation);
     body_.finish();
     check_query();
     if (!errors_.empty()) return errors_.list();
@@ -35,68 +35,66 @@ class CommandReader {
   }
 
  private:
-  CommandBody command_of(WriteRoute route) {
-    switch (route) {
-      case WriteRoute::kOpenAccount:
+  CommandBody command_of(Operation operation) {
+    switch (operation) {
+      case Operation::kOpenAccount:
         return open_account();
-      case WriteRoute::kCloseAccount:
+      case Operation::kCloseAccount:
         return on_account(domain::CloseAccount{reason()});
-      case WriteRoute::kReopenAccount:
+      case Operation::kReopenAccount:
         return on_account(domain::ReopenAccount{reason()});
-      case WriteRoute::kFreezeAccount:
+      case Operation::kFreezeAccount:
         return on_account(domain::FreezeAccount{reason()});
-      case WriteRoute::kUnfreezeAccount:
+      case Operation::kUnfreezeAccount:
         return on_account(domain::UnfreezeAccount{reason()});
-      case WriteRoute::kErasePrivate:
+      case Operation::kErasePrivateData:
         return on_account(domain::ErasePrivateData{reason()});
-      case WriteRoute::kTopUp:
+      case Operation::kTopUp:
         return top_up();
-      case WriteRoute::kReverseTopUp:
+      case Operation::kReverseTopUp:
         return on_account(domain::ReverseTopUp{path_event("event"), reason()});
-      case WriteRoute::kCharge:
+      case Operation::kCharge:
         return charge();
-      case WriteRoute::kHold:
+      case Operation::kPlaceHold:
         return hold();
-      case WriteRoute::kCaptureHold:
+      case Operation::kCaptureHold:
         return on_account(
             domain::CaptureHold{path_event("hold"), body_.optional_money("amount"), description()});
-      case WriteRoute::kReleaseHold:
+      case Operation::kReleaseHold:
         return on_account(domain::ReleaseHold{path_event("hold"), reason()});
-      case WriteRoute::kRefund:
+      case Operation::kRefund:
         return refund();
-      case WriteRoute::kCreditNote:
+      case Operation::kCreditNote:
         return dated(domain::IssueCreditNote{body_.required_money("amount"), required_reason()});
-      case WriteRoute::kAdjustment:
+      case Operation::kAdjustment:
         return dated(domain::PostAdjustment{body_.required_money("amount"), required_reason(),
                                             body_.optional_attributes("attributes")});
-      case WriteRoute::kPayout:
+      case Operation::kPayOut:
         return dated(domain::PayOutBalance{body_.required_money("amount"), description()});
-      case WriteRoute::kUsageFact:
+      case Operation::kNoteUsage:
         return dated(
             domain::NoteUsage{description(), service(), body_.required_attributes("attributes")});
-      case WriteRoute::kSetCreditLimit:
+      case Operation::kSetCreditLimit:
         return set_credit_limit();
-      case WriteRoute::kClearCreditLimit:
+      case Operation::kClearCreditLimit:
         return clear_credit_limit();
-      case WriteRoute::kSetTag:
-      case WriteRoute::kSetServiceTag:
+      case Operation::kSetTag:
         return set_tag();
-      case WriteRoute::kRemoveTag:
-      case WriteRoute::kRemoveServiceTag:
+      case Operation::kRemoveTag:
         return on_account(domain::RemoveTag{path_service(), path_text("tag", kTagRule)});
-      case WriteRoute::kSetCurrency:
+      case Operation::kSetCurrency:
         return set_currency();
-      case WriteRoute::kCreateTenant:
+      case Operation::kCreateTenant:
         return create_tenant();
-      case WriteRoute::kCreateKey:
+      case Operation::kCreateKey:
         return create_key();
-      case WriteRoute::kRevokeKey:
+      case Operation::kRevokeKey:
         return on_tenant(domain::RevokeApiKey{path_text("key", kKeyIdRule)});
-      case WriteRoute::kChangeSettings:
+      case Operation::kChangeSettings:
         return on_tenant(domain::ChangeSettings{body_.optional_text("name", kNameRule)});
+      default:
+        CHECK(false && "not a command of its own");
     }
-    CHECK(false && "a route without a reader");
-    return {};
   }
 
   // --- Accounts
@@ -351,46 +349,28 @@ class CommandReader {
 
 }  // namespace
 
-bool is_body_optional(WriteRoute route) {
-  switch (route) {
-    case WriteRoute::kCloseAccount:
-    case WriteRoute::kReopenAccount:
-    case WriteRoute::kFreezeAccount:
-    case WriteRoute::kUnfreezeAccount:
-    case WriteRoute::kReverseTopUp:
-    case WriteRoute::kCaptureHold:
-    case WriteRoute::kReleaseHold:
-    case WriteRoute::kClearCreditLimit:
-    case WriteRoute::kRemoveTag:
-    case WriteRoute::kRemoveServiceTag:
-    case WriteRoute::kErasePrivate:
-    case WriteRoute::kRevokeKey:
+bool is_body_optional(Operation operation) {
+  switch (operation) {
+    case Operation::kCloseAccount:
+    case Operation::kReopenAccount:
+    case Operation::kFreezeAccount:
+    case Operation::kUnfreezeAccount:
+    case Operation::kReverseTopUp:
+    case Operation::kCaptureHold:
+    case Operation::kReleaseHold:
+    case Operation::kClearCreditLimit:
+    case Operation::kRemoveTag:
+    case Operation::kErasePrivateData:
+    case Operation::kRevokeKey:
       return true;
-    case WriteRoute::kSetCurrency:
-    case WriteRoute::kOpenAccount:
-    case WriteRoute::kTopUp:
-    case WriteRoute::kCharge:
-    case WriteRoute::kHold:
-    case WriteRoute::kRefund:
-    case WriteRoute::kCreditNote:
-    case WriteRoute::kAdjustment:
-    case WriteRoute::kPayout:
-    case WriteRoute::kUsageFact:
-    case WriteRoute::kSetCreditLimit:
-    case WriteRoute::kSetTag:
-    case WriteRoute::kSetServiceTag:
-    case WriteRoute::kCreateTenant:
-    case WriteRoute::kCreateKey:
-    case WriteRoute::kChangeSettings:
+    default:
       return false;
   }
-  CHECK(false && "a route without a reader");
-  return false;
 }
 
-std::variant<JsonValue, JsonError> parse_command_body(WriteRoute route, std::string_view bytes,
+std::variant<JsonValue, JsonError> parse_command_body(Operation operation, std::string_view bytes,
                                                       const JsonLimits& limits) {
-  if (bytes.empty() && is_body_optional(route)) return JsonValue(JsonValue::Object());
+  if (bytes.empty() && is_body_optional(operation)) return JsonValue(JsonValue::Object());
   return parse_json(bytes, limits);
 }
 
@@ -407,9 +387,9 @@ bool is_event_id(std::string_view text) {
   return true;
 }
 
-std::variant<CommandBody, std::vector<InputError>> read_command(WriteRoute route,
+std::variant<CommandBody, std::vector<InputError>> read_command(Operation operation,
                                                                 const CommandInput& input) {
-  return CommandReader(input).read(route);
+  return CommandReader(input).read(operation);
 }
 
 }  // namespace daybook::api

@@ -10,47 +10,15 @@
 
 #include "api/body_reader.h"
 #include "api/json_reader.h"
+#include "api/routes.h"
 #include "domain/account.h"
 #include "domain/base/strong_id.h"
 #include "domain/base/time.h"
 #include "domain/tenant.h"
 
 /// From a write request to the command it stands for: what every member, path and query parameter
-/// of the write routes may be (api/openapi.json). Pure functions; any thread.
+/// of the commands in api/routes.h may be (api/openapi.json). Pure functions; any thread.
 namespace daybook::api {
-
-/// The routes that write. The path parameters that each one needs are named behind it.
-enum class WriteRoute : std::uint8_t {
-  kOpenAccount,       ///< POST   /v1/accounts
-  kCloseAccount,      ///< POST   /v1/accounts/{account}/close
-  kReopenAccount,     ///< POST   /v1/accounts/{account}/reopen
-  kFreezeAccount,     ///< POST   /v1/accounts/{account}/freeze
-  kUnfreezeAccount,   ///< POST   /v1/accounts/{account}/unfreeze
-  kTopUp,             ///< POST   /v1/accounts/{account}/top-ups
-  kReverseTopUp,      ///< POST   /v1/accounts/{account}/top-ups/{event}/reverse
-  kCharge,            ///< POST   /v1/accounts/{account}/charges
-  kHold,              ///< POST   /v1/accounts/{account}/holds
-  kCaptureHold,       ///< POST   /v1/accounts/{account}/holds/{hold}/capture
-  kReleaseHold,       ///< POST   /v1/accounts/{account}/holds/{hold}/release
-  kRefund,            ///< POST   /v1/accounts/{account}/refunds
-  kCreditNote,        ///< POST   /v1/accounts/{account}/credit-notes
-  kAdjustment,        ///< POST   /v1/accounts/{account}/adjustments
-  kPayout,            ///< POST   /v1/accounts/{account}/payouts
-  kUsageFact,         ///< POST   /v1/accounts/{account}/usage-facts
-  kSetCreditLimit,    ///< PUT    /v1/accounts/{account}/credit-limit?currency=
-  kClearCreditLimit,  ///< DELETE /v1/accounts/{account}/credit-limit?currency=
-  kSetTag,            ///< PUT    /v1/accounts/{account}/tags/{tag}
-  kRemoveTag,         ///< DELETE /v1/accounts/{account}/tags/{tag}
-  kSetServiceTag,     ///< PUT    /v1/accounts/{account}/services/{service}/tags/{tag}
-  kRemoveServiceTag,  ///< DELETE /v1/accounts/{account}/services/{service}/tags/{tag}
-  kErasePrivate,      ///< DELETE /v1/accounts/{account}/private
-  kSetCurrency,       ///< PUT    /v1/catalogue/currencies/{code}
-  kCreateTenant,      ///< POST   /v1/tenants
-  kCreateKey,         ///< POST   /v1/keys
-  kRevokeKey,         ///< DELETE /v1/keys/{key}
-  kChangeSettings,    ///< PUT    /v1/settings
-};
-inline constexpr std::size_t kWriteRoutes = 28;
 
 /// Names and values, percent-decoded, in the order of the request.
 using Parameters = std::vector<std::pair<std::string, std::string>>;
@@ -73,17 +41,18 @@ struct CommandBody {
   std::optional<std::string> extra = std::nullopt;
 };
 
-/// Whether no body at all stands for `{}`: all members of the route are optional.
-bool is_body_optional(WriteRoute route);
+/// Whether no body at all stands for `{}`: all members are optional.
+/// REQUIRES, here and below: a command, and not kBatch.
+bool is_body_optional(Operation operation);
 
 /// parse_json, but for an empty body where that is allowed.
-std::variant<JsonValue, JsonError> parse_command_body(WriteRoute route, std::string_view bytes,
+std::variant<JsonValue, JsonError> parse_command_body(Operation operation, std::string_view bytes,
                                                       const JsonLimits& limits = {});
 
 /// The command, or everything that is wrong with the request (never an empty list): answer 422.
 /// An event id that is none of the account's becomes version 0, which no event has: the decider
 /// answers that it found nothing.
-std::variant<CommandBody, std::vector<InputError>> read_command(WriteRoute route,
+std::variant<CommandBody, std::vector<InputError>> read_command(Operation operation,
                                                                 const CommandInput& input);
 
 /// The grammar of event ids, whatever the stream.

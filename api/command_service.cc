@@ -24,69 +24,6 @@ constexpr std::size_t kGeneratedIdDigits = 24;
 /// How long the answer to an erasure waits for the values to be gone from every file.
 constexpr std::int64_t kEraseWaitMicros = 20'000'000;
 
-WriteRoute write_route(Operation operation, bool of_service) {
-  switch (operation) {
-    case Operation::kOpenAccount:
-      return WriteRoute::kOpenAccount;
-    case Operation::kCloseAccount:
-      return WriteRoute::kCloseAccount;
-    case Operation::kReopenAccount:
-      return WriteRoute::kReopenAccount;
-    case Operation::kFreezeAccount:
-      return WriteRoute::kFreezeAccount;
-    case Operation::kUnfreezeAccount:
-      return WriteRoute::kUnfreezeAccount;
-    case Operation::kErasePrivateData:
-      return WriteRoute::kErasePrivate;
-    case Operation::kTopUp:
-      return WriteRoute::kTopUp;
-    case Operation::kReverseTopUp:
-      return WriteRoute::kReverseTopUp;
-    case Operation::kCharge:
-      return WriteRoute::kCharge;
-    case Operation::kPlaceHold:
-      return WriteRoute::kHold;
-    case Operation::kCaptureHold:
-      return WriteRoute::kCaptureHold;
-    case Operation::kReleaseHold:
-      return WriteRoute::kReleaseHold;
-    case Operation::kRefund:
-      return WriteRoute::kRefund;
-    case Operation::kCreditNote:
-      return WriteRoute::kCreditNote;
-    case Operation::kAdjustment:
-      return WriteRoute::kAdjustment;
-    case Operation::kPayOut:
-      return WriteRoute::kPayout;
-    case Operation::kNoteUsage:
-      return WriteRoute::kUsageFact;
-    case Operation::kSetCreditLimit:
-      return WriteRoute::kSetCreditLimit;
-    case Operation::kClearCreditLimit:
-      return WriteRoute::kClearCreditLimit;
-    case Operation::kSetTag:
-      return of_service ? WriteRoute::kSetServiceTag : WriteRoute::kSetTag;
-    case Operation::kRemoveTag:
-      return of_service ? WriteRoute::kRemoveServiceTag : WriteRoute::kRemoveTag;
-    case Operation::kSetCurrency:
-      return WriteRoute::kSetCurrency;
-    case Operation::kCreateTenant:
-      return WriteRoute::kCreateTenant;
-    case Operation::kCreateKey:
-      return WriteRoute::kCreateKey;
-    case Operation::kRevokeKey:
-      return WriteRoute::kRevokeKey;
-    case Operation::kChangeSettings:
-      return WriteRoute::kChangeSettings;
-    default:
-      CHECK(false && "not a command");
-  }
-}
-
-WriteRoute write_route(const WriteRequest& request) {
-  return write_route(request.route->operation, request.params.contains("service"));
-}
-
 bool is_visible_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
@@ -131,7 +68,7 @@ struct CommandService::Prepared {
 };
 
 void CommandService::run(WriteRequest request, std::string_view body, Respond respond) {
-  auto parsed = parse_command_body(write_route(request), body);
+  auto parsed = parse_command_body(request.route->operation, body);
   if (const auto* error = std::get_if<JsonError>(&parsed)) {
     respond(problem(400, "malformed-json", error->detail, request.request_id));
     return;
@@ -162,8 +99,8 @@ std::variant<std::shared_ptr<CommandService::Prepared>, HttpResponse> CommandSer
 
   auto query = QueryParams::split(request.query);
   const Parameters path = to_parameters(request.params);
-  auto read =
-      read_command(write_route(request), CommandInput{request.principal.tenant, path, query, body});
+  auto read = read_command(request.route->operation,
+                           CommandInput{request.principal.tenant, path, query, body});
   if (const auto* errors = std::get_if<std::vector<InputError>>(&read)) {
     return invalid_request(*errors, request.request_id);
   }

@@ -164,6 +164,8 @@ class EventBody final : public BodyStream {
     shared_->format = format;
     shared_->left = limit;
     shared_->generation = request.generation;
+    shared_->request_id = request.request_id;
+    shared_->operator_log = services.sources.operator_log;
     ends_at_ = {services.sources.clock.now().micros + services.sse_max_micros};
   }
 
@@ -203,6 +205,8 @@ class EventBody final : public BodyStream {
     std::unique_ptr<EventSource> source;
     EventFormat format{};
     std::uint32_t generation = 0;
+    std::string request_id;
+    OperatorLog* operator_log = nullptr;
     std::function<void()> wake;
     std::size_t left = 0;  ///< Events still to be given. As source.
     // Guarded by mutex; source is used by the one reader that `reading` lets in.
@@ -221,6 +225,8 @@ class EventBody final : public BodyStream {
       for (const auto& placed : chunk->events) {
         append_event(text, *placed, shared.format, shared.generation);
       }
+    } else if (shared.operator_log != nullptr) {
+      shared.operator_log->failed("event stream", chunk.status(), shared.request_id);
     }
     bool wake = false;
     {

@@ -312,11 +312,6 @@ void HttpServer::stop(std::chrono::milliseconds drain) {
   impl_->listener.reset();
 }
 
-void HttpServer::post(std::function<void()> work) {
-  if (impl_->stopped) return;
-  asio::post(*impl_->workers.front()->context, std::move(work));
-}
-
 HttpServerStats HttpServer::stats() const {
   const HttpCore& core = *impl_->core;
   HttpServerStats stats;

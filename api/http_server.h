@@ -78,9 +78,6 @@ class HttpServer {
   /// respond() that comes later is ignored.
   void stop(std::chrono::milliseconds drain);
 
-  /// Runs `work` on the first io thread. Dropped once stopped.
-  void post(std::function<void()> work);
-
   HttpServerStats stats() const;
 
  private:

@@ -15,6 +15,7 @@
 namespace daybook::api {
 
 struct Metrics::Impl {
+  std::mutex totals;
   prometheus::Registry registry;
   prometheus::Family<prometheus::Counter>& requests =
       prometheus::BuildCounter()
@@ -57,6 +58,15 @@ void Metrics::set_gauge(const std::string& name, const std::string& help, const 
       .Register(impl_->registry)
       .Add(labels)
       .Set(static_cast<double>(value));  // a gauge of Prometheus is a double; no money is one
+}
+
+void Metrics::set_counter(const std::string& name, const std::string& help, std::uint64_t total) {
+  auto& counter =
+      prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry).Add({});
+  // Two scrapes at once must not add the same difference twice.
+  const std::lock_guard lock(impl_->totals);
+  const double missing = static_cast<double>(total) - counter.Value();
+  if (missing > 0) counter.Increment(missing);
 }
 
 std::string Metrics::text() const {

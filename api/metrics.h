@@ -20,6 +20,9 @@ class Metrics {
   void set_gauge(const std::string& name, const std::string& help, const std::string& label,
                  const std::string& label_value, std::uint64_t value);
 
+  /// A total that somebody else counts; it never goes back.
+  void set_counter(const std::string& name, const std::string& help, std::uint64_t total);
+
   /// The text exposition format, version 0.0.4.
   std::string text() const;
 

@@ -8,6 +8,7 @@
 #include "api/account_list.h"
 #include "api/account_view.h"
 #include "api/answers.h"
+#include "api/general_ledger.h"
 #include "api/paging.h"
 #include "api/problem.h"
 #include "api/tenant_queries.h"
@@ -305,6 +306,8 @@ std::span<const std::string_view> query_names(Operation operation) {
   static constexpr std::array<std::string_view, 3> kTenantNames{"min_position", "as_of",
                                                                 "as_of_position"};
   static constexpr std::array<std::string_view, 1> kCurrencyName{"currency"};
+  static constexpr std::array<std::string_view, 4> kLedgerNames{"min_position", "currency", "from",
+                                                                "to"};
   const auto without_currency = [](const auto& names) {
     return std::span(names).first(names.size() - 1);
   };
@@ -332,6 +335,8 @@ std::span<const std::string_view> query_names(Operation operation) {
     case Operation::kGetCurrency:
     case Operation::kGetSettings:
       return kTenantNames;
+    case Operation::kGetGeneralLedger:
+      return kLedgerNames;
     case Operation::kSetCreditLimit:
     case Operation::kClearCreditLimit:
       return kCurrencyName;
@@ -363,6 +368,8 @@ HttpResponse run_query(const ReadRequest& request, const ReadSources& sources) {
       return get_statement(request, sources);
     case Operation::kGetCurrency:
       return get_currency(request, sources);
+    case Operation::kGetGeneralLedger:
+      return get_general_ledger(request, sources);
     case Operation::kListCurrencies:
     case Operation::kListKeys:
       return list_of_tenant(request, sources);

@@ -12,6 +12,7 @@
 #include "api/query_params.h"
 #include "api/routes.h"
 #include "domain/base/clock.h"
+#include "domain/base/operator_log.h"
 #include "domain/base/time.h"
 #include "eventstore/event_log.h"
 #include "eventstore/kv.h"
@@ -26,6 +27,7 @@ struct ReadSources {
   const eventstore::PrivateStore& private_store;
   const CursorCodec& cursors;
   const Clock& clock;
+  OperatorLog* operator_log = nullptr;  ///< Null: causes of failures are not kept.
 };
 
 /// Which past a query asks for; empty: the present.

@@ -63,6 +63,7 @@ constexpr std::array kRoutes{
     query("/v1/catalogue/currencies/{code}", kGetCurrency, kRead),
     query("/v1/keys", kListKeys, kAdmin),
     query("/v1/settings", kGetSettings, kRead),
+    query("/v1/general-ledger", kGetGeneralLedger, kRead),
 
     query("/healthz", kHealth, kPublic),
     query("/readyz", kReadiness, kPublic),

@@ -56,6 +56,7 @@ enum class Operation : std::uint8_t {
   kGetCurrency,
   kListKeys,
   kGetSettings,
+  kGetGeneralLedger,
   // About the process.
   kHealth,
   kReadiness,

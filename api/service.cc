@@ -1,6 +1,8 @@
 #include "api/service.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 #include <variant>
 
@@ -59,6 +61,19 @@ bool is_query(const Route& route) {
   return route.method == "GET" && route.access != Access::kPublic;
 }
 
+/// RFC 9110 section 9.3.2: HEAD is GET, and the edge leaves the body out.
+std::string_view routed_method(const HttpRequest& head) {
+  return head.method == "HEAD" ? std::string_view("GET") : head.method;
+}
+
+/// What the head announces; the gate has seen that it is a number.
+std::uint64_t body_bytes_of(const HttpRequest& head) {
+  const std::string_view text = head.header("Content-Length").value_or("0");
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  return error == std::errc() && end == text.data() + text.size() ? bytes : UINT64_MAX;
+}
+
 std::optional<std::string> owned(std::optional<std::string_view> text) {
   return text ? std::optional(std::string(*text)) : std::nullopt;
 }
@@ -66,8 +81,7 @@ std::optional<std::string> owned(std::optional<std::string_view> text) {
 }  // namespace
 
 std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& head) const {
-  // RFC 9110 section 9.3.2: as GET; the edge leaves the body out.
-  auto route = find_route(head.method == "HEAD" ? "GET" : head.method, head.path);
+  auto route = find_route(routed_method(head), head.path);
   if (std::holds_alternative<PathNotFound>(route)) return not_found(head.request_id);
   if (const auto* wrong = std::get_if<MethodNotAllowed>(&route)) {
     HttpResponse response =
@@ -123,7 +137,35 @@ std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
                  head.request_id);
 }
 
+/// Every answer counts, the refusals before a body included. The method is one of ours or "other",
+/// and a path that is no route's is "none": what clients invent must not make new series.
+void Service::count(std::string_view method, const Route* route, const std::string& request_id,
+                    int status) const {
+  static constexpr std::array<std::string_view, 4> kMethods{"GET", "POST", "PUT", "DELETE"};
+  if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end()) method = "other";
+  parts_.metrics.count_request(method, route == nullptr ? "none" : route->pattern, status);
+  if (status < 500 || parts_.operator_log == nullptr) return;
+  const std::string what = "answered " + std::to_string(status);
+  const std::string where(route == nullptr ? "none" : route->pattern);
+  parts_.operator_log->failed(what, unavailable(std::string(method) + " " + where), request_id);
+}
+
 std::variant<HttpResponse, BodyLimit> Service::on_header(const HttpRequest& head) {
+  auto answer = look_at(head);
+  const auto* refusal = std::get_if<HttpResponse>(&answer);
+  const bool is_too_large =
+      refusal == nullptr && body_bytes_of(head) > std::get<BodyLimit>(answer).bytes;
+  if (refusal == nullptr && !is_too_large) return answer;
+  const std::string_view method = routed_method(head);
+  const auto route = find_route(method, head.path);
+  const auto* match = std::get_if<RouteMatch>(&route);
+  // The edge answers what is too large.
+  count(method, match == nullptr ? nullptr : match->route, head.request_id,
+        is_too_large ? 413 : refusal->status);
+  return answer;
+}
+
+std::variant<HttpResponse, BodyLimit> Service::look_at(const HttpRequest& head) const {
   auto admitted = admit(head);
   if (auto* refusal = std::get_if<HttpResponse>(&admitted)) return std::move(*refusal);
   auto ready = std::make_shared<Admitted>(std::move(std::get<Admitted>(admitted)));
@@ -141,14 +183,15 @@ void Service::on_request(HttpRequest request, Respond respond) {
   Admitted ready = std::move(*std::static_pointer_cast<Admitted>(request.context));
   request.context.reset();
   const Route& route = *ready.match.route;
-  // The key may have been revoked while the body came in.
-  if (route.access != Access::kPublic && !parts_.keys.is_valid(ready.principal)) {
-    return respond(unauthenticated(request.request_id));
-  }
-  Respond counted = [this, &route, respond = std::move(respond)](HttpResponse response) {
-    parts_.metrics.count_request(route.method, route.pattern, response.status);
+  Respond counted = [this, &route, id = request.request_id,
+                     respond = std::move(respond)](HttpResponse response) {
+    count(route.method, &route, id, response.status);
     respond(std::move(response));
   };
+  // The key may have been revoked while the body came in.
+  if (route.access != Access::kPublic && !parts_.keys.is_valid(ready.principal)) {
+    return counted(unauthenticated(request.request_id));
+  }
   if (is_query(route) && route.operation != Operation::kMetrics) {
     return run_read(std::move(request), std::move(ready), std::move(counted));
   }
@@ -374,6 +417,26 @@ HttpResponse Service::readiness(const std::string& request_id) const {
   return response;
 }
 
+void Service::show_edge(Metrics& metrics) const {
+  if (!edge_stats_) return;
+  const HttpServerStats edge = edge_stats_();
+  metrics.set_gauge("daybook_http_open_connections", "Connections now.", "", "",
+                    edge.open_connections);
+  metrics.set_counter("daybook_http_connections_total", "Connections accepted.", edge.accepted);
+  metrics.set_counter("daybook_http_connections_rejected_total",
+                      "Connections turned away, there were too many.", edge.rejected);
+  metrics.set_counter("daybook_http_edge_requests_total",
+                      "Requests that the edge answered or refused.", edge.requests);
+  metrics.set_counter("daybook_http_edge_refused_total",
+                      "Requests that were no valid HTTP for this server.", edge.refused);
+  metrics.set_counter("daybook_http_timeouts_total", "Clients and handlers that were too slow.",
+                      edge.timeouts);
+  metrics.set_counter("daybook_http_failures_total",
+                      "Handlers that threw, and answers that could not be sent.", edge.failures);
+  metrics.set_counter("daybook_http_accept_failures_total",
+                      "Connections that could not be accepted.", edge.accept_failures);
+}
+
 HttpResponse Service::metrics_text() const {
   const auto status = parts_.projector.status();
   const auto load = parts_.ledger.load();
@@ -391,6 +454,7 @@ HttpResponse Service::metrics_text() const {
     metrics.set_gauge("daybook_projection_position", "Events applied.", "projection",
                       projection.name, projection.position);
   }
+  show_edge(metrics);
   HttpResponse response;
   response.headers.emplace_back("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   response.body = metrics.text();

@@ -10,6 +10,7 @@
 #include "api/command_service.h"
 #include "api/event_streams.h"
 #include "api/http_message.h"
+#include "api/http_server.h"
 #include "api/metrics.h"
 #include "api/read_context.h"
 #include "api/routes.h"
@@ -38,7 +39,8 @@ struct ServiceParts {
   Metrics& metrics;
   TenantId first_tenant;
   std::uint32_t generation = 0;
-  std::string version;  ///< JSON of GET /version.
+  std::string version;                  ///< JSON of GET /version.
+  OperatorLog* operator_log = nullptr;  ///< Null: causes of failures are not kept.
 };
 
 /// Everything behind the HTTP edge: routes, authorises, waits for what a read must see, and hands
@@ -50,6 +52,9 @@ class Service final : public HttpApplication {
   std::variant<HttpResponse, BodyLimit> on_header(const HttpRequest& head) override;
   void on_request(HttpRequest request, Respond respond) override;
 
+  /// Where /metrics finds the counters of the edge. REQUIRES: set before the server starts.
+  void watch_edge(std::function<HttpServerStats()> stats) { edge_stats_ = std::move(stats); }
+
   /// Below the configured disk reserve commands are refused with 507; reads go on.
   void set_storage_full(bool full) { storage_full_.store(full, std::memory_order_relaxed); }
 
@@ -60,6 +65,11 @@ class Service final : public HttpApplication {
   };
   std::variant<Admitted, HttpResponse> admit(const HttpRequest& head) const;
   std::optional<HttpResponse> check_media(const HttpRequest& head, const Route& route) const;
+
+  std::variant<HttpResponse, BodyLimit> look_at(const HttpRequest& head) const;
+  void count(std::string_view method, const Route* route, const std::string& request_id,
+             int status) const;
+  void show_edge(Metrics& metrics) const;
 
   void run_command(HttpRequest request, Admitted admitted, Respond respond);
   void run_read(HttpRequest request, Admitted admitted, Respond respond);
@@ -76,6 +86,7 @@ class Service final : public HttpApplication {
 
   ServiceParts parts_;
   ServiceLimits limits_;
+  std::function<HttpServerStats()> edge_stats_;
   std::atomic<bool> storage_full_{false};
 };
 

@@ -70,6 +70,12 @@ int verify(const Options& options) {
   return kExitVerification;
 }
 
+Status of_another_generation(const std::string& position, std::uint32_t generation) {
+  return not_found("position " + position +
+                   " is of another generation: the ledger was restored and is at " +
+                   std::to_string(generation));
+}
+
 /// A place in the log as the API prints it; positions alone, without a partition, are no such.
 Result<eventstore::PublicPosition> read_position(const std::string& text) {
   const auto position = eventstore::parse_position(text);
@@ -101,9 +107,7 @@ int replay_account(const Options& options) {
   const auto folded = replay::replay_account(options.data, query);
   if (!folded.ok()) return report(folded.status());
   if (asked && asked->generation != folded->generation) {
-    return report(not_found("position " + options.as_of_position +
-                            " is of another generation: " + "the ledger was restored and is at " +
-                            std::to_string(folded->generation)));
+    return report(of_another_generation(options.as_of_position, folded->generation));
   }
   print(options, to_json(*folded), to_text(*folded));
   return kExitOk;
@@ -138,7 +142,11 @@ int inspect(const Options& options) {
   if (options.position.empty()) return show(options, replay::inspect_stats(options.data));
   const auto position = read_position(options.position);
   if (!position.ok()) return report_usage("--position: " + position.status().message());
-  return show(options, replay::inspect_event(options.data, position->position));
+  const auto view = replay::inspect_event(options.data, position->position);
+  if (view.ok() && view->generation != position->generation) {
+    return report(of_another_generation(options.position, view->generation));
+  }
+  return show(options, view);
 }
 
 int backup(const Options& options) {

@@ -13,9 +13,11 @@
 #include "app/node.h"
 #include "app/settings.h"
 #include "app/stop_signal.h"
+#include "app/trouble_lines.h"
 #include "app/version.h"
 #include "domain/base/result.h"
 #include "eventstore/json_text.h"
+#include "eventstore/system_ports.h"
 
 namespace daybook::app {
 namespace {
@@ -39,7 +41,9 @@ int serve(const Config& config) {
   stop.end_at_once(true);
   messages.write(MessageLevel::kInfo, "opening",
                  JsonObject().string("data", config.data_dir).string("version", version_text()));
-  auto opened = Node::open(config);
+  const eventstore::SystemClock clock;
+  TroubleLines trouble(messages, clock);
+  auto opened = Node::open(config, &trouble);
   if (!opened.ok()) return fail(messages, opened.status());
   const std::unique_ptr<Node> node = std::move(*opened);
   node->on_failure([&stop] { stop.fail(); });

@@ -99,14 +99,14 @@ ImportItem item_of(const api::FocusRow& row) {
   std::string_view noun = "charges";
   if (row.cost.is_negative()) {
     noun = "adjustments";
-    item.route = api::WriteRoute::kAdjustment;
+    item.route = api::Operation::kAdjustment;
     const auto given_back = checked_negate(row.cost);
     CHECK(given_back.has_value());  // A parsed amount is far from the bounds of its type.
     body.raw("amount", json_money(*given_back, row.currency)).string("reason", reason_of(row));
   } else {
     if (row.cost.is_zero()) {
       noun = "usage-facts";
-      item.route = api::WriteRoute::kUsageFact;
+      item.route = api::Operation::kNoteUsage;
     } else {
       body.raw("amount", json_money(row.cost, row.currency)).string("enforce", "record");
     }
@@ -121,7 +121,7 @@ ImportItem item_of(const api::FocusRow& row) {
 
 ImportItem opening_of(const api::FocusRow& row) {
   ImportItem item;
-  item.route = api::WriteRoute::kOpenAccount;
+  item.route = api::Operation::kOpenAccount;
   item.account = row.account_id;
   item.path = "/v1/accounts";
   item.idempotency_key = "focus-open:" + row.account_id;
@@ -137,7 +137,7 @@ std::variant<api::CommandBody, std::vector<api::InputError>> command_of(const Im
     return std::vector<api::InputError>{{"", "", error->detail, false}};
   }
   api::Parameters path;
-  if (item.route != api::WriteRoute::kOpenAccount) path.emplace_back("account", item.account);
+  if (item.route != api::Operation::kOpenAccount) path.emplace_back("account", item.account);
   const api::Parameters query;
   return api::read_command(item.route, {tenant, path, query, std::get<api::JsonValue>(parsed)});
 }

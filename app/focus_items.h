@@ -16,7 +16,7 @@ namespace daybook::app {
 /// A command as a client would send it: POST, with a key. Equal items are equal requests, whether
 /// they go over HTTP or straight into a node.
 struct ImportItem {
-  api::WriteRoute route = api::WriteRoute::kCharge;
+  api::Operation route = api::Operation::kCharge;
   std::string account;
   std::string path;
   std::string idempotency_key;

@@ -30,6 +30,8 @@ namespace {
 using api::JsonValue;
 using eventstore::JsonObject;
 
+constexpr int kBusy = 503;
+
 std::optional<std::uint64_t> position_in(const JsonValue& value) {
   const auto position = eventstore::parse_position(text_member(value, "position"));
   return position ? std::optional(position->position) : std::nullopt;
@@ -99,6 +101,11 @@ Result<std::vector<ImportOutcome>> HttpTarget::run(const std::vector<ImportItem>
   body += "]}";
   auto answer = client_->send({"POST", "/v1/batch", std::move(body)});
   if (!answer.ok()) return answer.status();
+  if (answer->status == kBusy) {
+    // Not begun: what each item would be answered, so that they are sent again.
+    outcomes.assign(items.size(), {kBusy, false, answer->body});
+    return outcomes;
+  }
   auto json = json_of(*answer);
   if (!json.ok()) return json.status();
   const JsonValue* results = json->find("results");

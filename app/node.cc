@@ -13,6 +13,7 @@
 #include "api/http_server.h"
 #include "api/metrics.h"
 #include "api/service.h"
+#include "app/settings.h"
 #include "app/version.h"
 #include "domain/base/check.h"
 #include "eventstore/digest.h"
@@ -62,27 +63,11 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
   }
 }
 
-/// Splits HOST:PORT; an IPv6 address stands in brackets.
-Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  const Status wrong = invalid("listen address " + text + ": expected HOST:PORT");
-  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) return wrong;
-  std::string host = text.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  const std::string digits = text.substr(colon + 1);
-  if (digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos)
-    return wrong;
-  const unsigned long port = std::stoul(digits);
-  if (port > UINT16_MAX) return wrong;
-  return std::pair(host, static_cast<std::uint16_t>(port));
-}
-
 }  // namespace
 
 struct Node::Parts {
-  explicit Parts(const Config& settings) : config(settings) {}
+  Parts(const Config& settings, OperatorLog* log_of_operator)
+      : config(settings), operator_log(log_of_operator) {}
 
   Status open_stores();
   Status read_secrets(std::string& cursor_secret);
@@ -92,9 +77,11 @@ struct Node::Parts {
   void watch_stores();
   void watch_disk();
   void settle_due(Instant now);
-  void failed(const Status& reason);
+  void failed(std::string_view what, const Status& reason);
+  void tell(std::string_view what, const Status& cause) const;
 
   Config config;
+  OperatorLog* operator_log;
   eventstore::SystemClock clock;
   eventstore::SystemRandom random;
 
@@ -228,13 +215,14 @@ Status Node::Parts::start_core() {
     projector->notify();
   });
   ledger->on_index_wanted([this] { projector->hurry(); });
-  ledger->on_failure([this] { failed(log->failure()); });
+  ledger->on_failure([this] { failed("log of record", log->failure()); });
+  ledger->on_look_up_failure([this](const Status& cause) { tell("look-up", cause); });
   projector->start();
   private_follower->start();
 
   cursors = std::make_unique<api::CursorCodec>(std::move(cursor_secret));
   sources = std::make_unique<api::ReadSources>(
-      api::ReadSources{*derived, *log, *private_store, *cursors, clock});
+      api::ReadSources{*derived, *log, *private_store, *cursors, clock, operator_log});
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
   commands = std::make_unique<api::CommandService>(api::CommandService::Services{
       *ledger, *private_store, *private_follower, clock, random, *workers, fingerprint_secret,
@@ -288,14 +276,17 @@ void Node::Parts::watch() {
 /// The log tells of its failures itself, but not between two appends; the other stores go on
 /// refusing. A node with a store that takes nothing more can only be started again.
 void Node::Parts::watch_stores() {
-  for (const Status& status :
-       {log->failure(), derived->failure(), private_rows->failure(), projector->status().error}) {
-    if (!status.ok()) return failed(status);
+  for (const auto& [what, status] : {std::pair("log of record", log->failure()),
+                                     std::pair("store of the read models", derived->failure()),
+                                     std::pair("private store", private_rows->failure()),
+                                     std::pair("read models", projector->status().error)}) {
+    if (!status.ok()) return failed(what, status);
   }
 }
 
 void Node::Parts::watch_disk() {
   const auto free = eventstore::free_bytes(config.data_dir);
+  if (!free.ok()) tell("free space", free.status());
   const std::lock_guard lock(mutex);
   if (free.ok() && service != nullptr) {
     service->set_storage_full(*free < config.disk_reserve_bytes);
@@ -306,7 +297,7 @@ void Node::Parts::settle_due(Instant now) {
   constexpr std::size_t kAtOnce = 256;
   const auto rows = derived->snapshot();
   const auto due = projections::due_by(*rows, projections::kDueTable, now, kAtOnce);
-  if (!due.ok()) return;  // The projector publishes what is wrong with its store.
+  if (!due.ok()) return tell("what is due", due.status());
   for (const auto& hold : *due) {
     eventstore::Command command;
     command.tenant = hold.stream.tenant;
@@ -317,22 +308,29 @@ void Node::Parts::settle_due(Instant now) {
   }
 }
 
-void Node::Parts::failed(const Status& reason) {
+void Node::Parts::failed(std::string_view what, const Status& reason) {
   std::function<void()> callback;
+  bool is_first = false;
   {
     const std::lock_guard lock(mutex);
-    if (failure.ok()) failure = reason;
+    is_first = failure.ok();
+    if (is_first) failure = reason;
     callback = failure_callback;
   }
+  if (is_first) tell(what, reason);
   if (callback) callback();
+}
+
+void Node::Parts::tell(std::string_view what, const Status& cause) const {
+  if (operator_log != nullptr) operator_log->failed(what, cause, "");
 }
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Node::~Node() { stop(); }
 
-Result<std::unique_ptr<Node>> Node::open(const Config& config) {
-  auto parts = std::make_unique<Parts>(config);
+Result<std::unique_ptr<Node>> Node::open(const Config& config, OperatorLog* operator_log) {
+  auto parts = std::make_unique<Parts>(config, operator_log);
   Status status = parts->open_stores();
   // From here on the node's destructor ends what was started.
   std::unique_ptr<Node> node(new Node(std::move(parts)));
@@ -344,8 +342,8 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config) {
 }
 
 Result<std::string> Node::serve() {
-  auto listen = parse_listen(parts_->config.listen);
-  if (!listen.ok()) return listen.status();
+  const auto listen = parse_listen(parts_->config.listen);
+  if (!listen) return invalid("listen address " + parts_->config.listen + ": expected IP:PORT");
   api::ServiceLimits limits;
   limits.read_wait_micros = parts_->config.read_wait_ms * 1'000;
   limits.ready_lag_events_max = parts_->config.index_lag_events_max;
@@ -353,11 +351,11 @@ Result<std::string> Node::serve() {
   auto service = std::make_unique<api::Service>(
       api::ServiceParts{*parts_->ledger, *parts_->projector, *parts_->keys, *parts_->commands,
                         *parts_->sources, *parts_->workers, parts_->applied, parts_->metrics,
-                        TenantId(kFirstTenant), generation(), version_json()},
+                        TenantId(kFirstTenant), generation(), version_json(), parts_->operator_log},
       limits);
   api::HttpServerConfig server_config;
-  server_config.address = listen->first;
-  server_config.port = listen->second;
+  server_config.address = listen->address;
+  server_config.port = listen->port;
   server_config.tls_certificate_file = parts_->config.tls_certificate_file;
   server_config.tls_key_file = parts_->config.tls_key_file;
   server_config.max_connections = parts_->config.connections_max;
@@ -367,11 +365,12 @@ Result<std::string> Node::serve() {
   }
   parts_->watch_disk();  // before the first command, not at the next look
   parts_->server = std::make_unique<api::HttpServer>(server_config, *parts_->service);
+  parts_->service->watch_edge([server = parts_->server.get()] { return server->stats(); });
   auto port = parts_->server->start();
   if (!port.ok()) return port.status();
   const std::string scheme = server_config.tls_certificate_file.empty() ? "http://" : "https://";
-  const bool is_v6 = listen->first.find(':') != std::string::npos;
-  const std::string host = is_v6 ? "[" + listen->first + "]" : listen->first;
+  const bool is_v6 = listen->address.find(':') != std::string::npos;
+  const std::string host = is_v6 ? "[" + listen->address + "]" : listen->address;
   return scheme + host + ":" + std::to_string(*port);
 }
 
@@ -388,11 +387,14 @@ void Node::stop() {
   if (parts.ledger != nullptr) parts.ledger->stop();
   if (parts.workers != nullptr) parts.workers->stop();
   // What it could not do is done at the next opening.
-  if (parts.private_follower != nullptr) static_cast<void>(parts.private_follower->stop().ok());
-  // Its error was published while it mattered; what is not flushed is read again. Where a store has
-  // failed, nothing is written any more.
+  if (parts.private_follower != nullptr) {
+    const Status ended = parts.private_follower->stop();
+    if (!ended.ok()) parts.tell("private store", ended);
+  }
+  // What is not flushed is read again. Where a store has failed, nothing is written any more.
   if (parts.projector != nullptr && failure().ok()) {
-    static_cast<void>(parts.projector->stop().ok());
+    const Status ended = parts.projector->stop();
+    if (!ended.ok()) parts.tell("read models", ended);
   }
 }
 

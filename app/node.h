@@ -8,6 +8,7 @@
 #include "api/api_key.h"
 #include "api/fingerprint.h"
 #include "app/config.h"
+#include "domain/base/operator_log.h"
 #include "domain/base/result.h"
 #include "eventstore/command.h"
 
@@ -30,7 +31,9 @@ class Node {
   /// Opens (or creates) the ledger in config.data_dir, verifies its log's tail, and catches up the
   /// read models; no network yet. A new ledger gets its first tenant with an admin key, written to
   /// DIR/admin.key with mode 0600.
-  static Result<std::unique_ptr<Node>> open(const Config& config);
+  /// `operator_log` is told why something failed; it outlives the node. Null: nobody is.
+  static Result<std::unique_ptr<Node>> open(const Config& config,
+                                            OperatorLog* operator_log = nullptr);
 
   ~Node();
   Node(const Node&) = delete;

@@ -16,6 +16,8 @@
 #include <variant>
 #include <vector>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <toml++/toml.h>  // IWYU pragma: keep
 
 #include "app/config.h"
@@ -49,7 +51,7 @@ constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table = {
       {"data", "Directory of the ledger", &Config::data_dir},
-      {"listen", "HOST:PORT to serve on; port 0 takes any free one", &Config::listen},
+      {"listen", "IP:PORT to serve on; port 0 takes any free one", &Config::listen},
       {"log", "Log of record: rocksdb (kafka is not available in this build)", &Settings::log},
       {"kafka_brokers", "HOST:PORT,... of the brokers, for --log kafka", &Settings::kafka_brokers},
       {"tls_certificate_file", "PEM file with the certificate chain; turns HTTPS on",
@@ -163,21 +165,10 @@ std::string assign(Settings& settings, const Setting& setting, const std::string
   return {};
 }
 
-/// Whether the text is HOST:PORT with a port of 0 to 65535; an IPv6 address stands in brackets.
-bool is_address(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view host = text.substr(0, colon);
-  const auto port = parse_number(text.substr(colon + 1));
-  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (!in_brackets && host.find_first_of(":[]/ ") != std::string_view::npos) return false;
-  return port && *port <= std::numeric_limits<std::uint16_t>::max();
-}
-
 /// What is wrong with a value that has the right type; empty if nothing is.
 std::string objection(const Setting& setting, const std::string& text) {
-  if (setting.name == "listen" && !is_address(text)) {
-    return "expected HOST:PORT, found \"" + text + "\"";
+  if (setting.name == "listen" && !parse_listen(text)) {
+    return "expected IP:PORT, as in 127.0.0.1:8080 or [::1]:8080, found \"" + text + "\"";
   }
   if (setting.name == "data" && text.empty()) return "expected a directory";
   if (setting.name == "log" && text != "rocksdb" && text != "kafka") {
@@ -209,6 +200,25 @@ Status wrong_type(const std::string& where, const Setting& setting) {
 }
 
 }  // namespace
+
+std::optional<ListenAddress> parse_listen(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  const auto port = parse_number(digits);
+  if (!port || *port > std::numeric_limits<std::uint16_t>::max() || digits.size() > 5) {
+    return std::nullopt;
+  }
+  const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  ListenAddress address{std::string(host), static_cast<std::uint16_t>(*port)};
+  // Names are not resolved: what a server listens on must not depend on who answers for a name.
+  in6_addr parsed{};
+  const int family = in_brackets ? AF_INET6 : AF_INET;
+  if (::inet_pton(family, address.address.c_str(), &parsed) != 1) return std::nullopt;
+  return address;
+}
 
 std::vector<SettingInfo> all_settings() {
   std::vector<SettingInfo> all;

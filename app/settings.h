@@ -31,6 +31,15 @@ struct SettingInfo {
   std::string default_text;
 };
 
+/// An IP address without brackets, and a port; 0 takes any free one.
+struct ListenAddress {
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+/// Splits `127.0.0.1:8080` or `[::1]:8080`; empty for anything else, names of hosts included.
+std::optional<ListenAddress> parse_listen(std::string_view text);
+
 /// Every setting, in the order in which help shows them.
 std::vector<SettingInfo> all_settings();
 

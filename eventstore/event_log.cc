@@ -43,4 +43,18 @@ LogHead head_after(const Entry& entry, const Hash& chain) {
           entry.last_recorded_at};
 }
 
+Result<std::optional<Entry>> entry_at(const EventLog& log, std::uint64_t position) {
+  auto cursor = log.read(position);
+  if (!cursor.ok()) return cursor.status();
+  for (;;) {
+    auto entry = (*cursor)->next();
+    if (!entry.ok() || !entry->has_value()) return entry;
+    // Entries without events may come first: those that a log begins with, or, while the position
+    // is not committed, those that stand where it will be.
+    if ((*entry)->end_position() <= position) continue;
+    if ((*entry)->base_position <= position) return entry;
+    return std::optional<Entry>();
+  }
+}
+
 }  // namespace daybook::eventstore

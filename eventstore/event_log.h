@@ -76,10 +76,15 @@ class EventLog {
   /// Errors: the store failed, and the log refuses every further append.
   virtual Status close(Instant time) = 0;
 
-  /// A cursor at the entry that holds `position`, or else at the first entry based at it or after
-  /// it. So read(0) gives every entry, and read(head().next_position) what comes next, entries
-  /// without events included.
+  /// A cursor at the entry that holds `position`; entries without events that are based at the same
+  /// position come before it and are passed over, but for position 0: read(0) gives every entry.
+  /// While no entry holds the position, the cursor stands at the first entry based at it or after
+  /// it: read(head().next_position) gives what comes next, entries without events included.
   virtual Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const = 0;
 };
+
+/// The entry that holds the event at `position`; nothing if the log does not reach that far.
+/// Errors: those of the cursor.
+Result<std::optional<Entry>> entry_at(const EventLog& log, std::uint64_t position);
 
 }  // namespace daybook::eventstore

@@ -18,8 +18,10 @@ class FakeLog::Cursor final : public EntryCursor {
       // Not settled before there is an entry: a later one may still hold the position.
       const auto end = log_.ends_.begin() + static_cast<std::ptrdiff_t>(log_.head_.entry_count);
       auto found = std::upper_bound(log_.ends_.begin(), end, position_);
-      // Entries without events end where they begin: those at the position come along.
-      while (found != log_.ends_.begin() && *(found - 1) == position_ && is_empty(found - 1)) {
+      if (position_ == 0) found = log_.ends_.begin();
+      // Entries without events end where they begin: they are all there is of what comes next.
+      while (found == end || is_empty(found)) {
+        if (found == log_.ends_.begin() || *(found - 1) != position_ || !is_empty(found - 1)) break;
         --found;
       }
       if (found == end) return std::optional<Entry>();

@@ -50,6 +50,7 @@ void Ledger::submit(Command command, Completion complete) {
                                                       ? LogIndex::States::kResident
                                                       : LogIndex::States::kWanted);
   if (!lookups.ok()) {
+    if (look_up_observer_) look_up_observer_(lookups.status());
     // Nothing was queued: not begun, and the store that could not be read may be read later.
     prepared.complete(overloaded());
     return;
@@ -319,6 +320,7 @@ void Ledger::look_again(WaitingRoom::Party& party) {
       auto lookups = index_.look_up(
           prepared.command, is_first ? LogIndex::States::kWanted : LogIndex::States::kResident);
       if (!lookups.ok()) {
+        if (look_up_observer_) look_up_observer_(lookups.status());
         uncount(prepared);
         prepared.complete(overloaded());
         continue;

@@ -67,6 +67,11 @@ class Ledger {
   /// The queue is full or the index too far behind: submit() would refuse. For a caller who can
   /// save himself work; what it says may be over at once.
   bool is_overloaded() const;
+  /// Called with why a look-up failed; its command is answered kOverloaded. Any thread.
+  /// REQUIRES: set before the first submit.
+  void on_look_up_failure(std::function<void(const Status&)> observer) {
+    look_up_observer_ = std::move(observer);
+  }
 
   /// The log index has everything before `position`.
   void indexed(std::uint64_t position);
@@ -130,6 +135,7 @@ class Ledger {
   std::function<void(const Entry&)> observer_;
   std::function<void()> failure_observer_;
   std::function<void()> index_wanted_;
+  std::function<void(const Status&)> look_up_observer_;
 
   // The sequencer's thread alone (sequencer_.residents() excepted).
   Sequencer sequencer_;

@@ -215,11 +215,9 @@ Result<PlacedEventPtr> LogIndex::find(const LookupKey& key) const {
 }
 
 Result<PlacedEventPtr> LogIndex::event_at(std::uint64_t position) const {
-  auto cursor = log_.read(position);
-  if (!cursor.ok()) return cursor.status();
-  auto entry = (*cursor)->next();
+  auto entry = entry_at(log_, position);
   if (!entry.ok()) return entry.status();
-  if (!*entry || (*entry)->base_position > position || (*entry)->end_position() <= position) {
+  if (!*entry) {
     return corrupt("position " + std::to_string(position) + " is indexed and not in the log");
   }
   PlacedEventPtr placed;

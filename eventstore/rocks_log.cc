@@ -343,12 +343,15 @@ class RocksLog::Cursor final : public EntryCursor {
     return std::optional<Entry>(std::move(*entry));
   }
 
-  /// Where to read on. For the first entry: the one before the position, if it reaches beyond.
+  /// Where to read on. For the first entry: the last one that is not based after the position, if
+  /// it holds it. That is not the first one based there: entries without events may come before.
   Result<std::string> next_key() const {
     const std::uint32_t partition = core_.partition();
     if (expected_) return entry_key(partition, expected_->next_position, expected_->entry_count);
     std::string at = entry_key(partition, position_, 0);
-    const auto before = core_.db().last_before(RocksLogDb::kEntries, at);
+    if (position_ == 0 || position_ == UINT64_MAX) return at;
+    const auto before =
+        core_.db().last_before(RocksLogDb::kEntries, entry_key(partition, position_ + 1, 0));
     if (!before.ok()) return before.status();
     if (!before->has_value() || !entry_no_of_key(partition, (*before)->first)) return at;
     const Result<Entry> entry = decode_entry((*before)->second);

@@ -33,15 +33,12 @@ std::optional<RowKey> read_key(std::string_view rest) {
                 read_sortable(rest.substr(1 + kCodeBytes))};
 }
 
-void add_to(std::vector<CurrencyTotal>& totals, domain::Currency currency, const LedgerSums& sums) {
+CurrencyTotal& total_of(std::vector<CurrencyTotal>& totals, domain::Currency currency) {
   const auto at = std::lower_bound(
       totals.begin(), totals.end(), currency,
       [](const CurrencyTotal& total, domain::Currency wanted) { return total.currency < wanted; });
-  if (at != totals.end() && at->currency == currency) {
-    at->sums.add(sums);
-  } else {
-    totals.insert(at, {currency, sums});
-  }
+  if (at != totals.end() && at->currency == currency) return *at;
+  return *totals.insert(at, {currency, {}});
 }
 
 void write_sum(WireWriter& wire, const WideSum& sum) {
@@ -109,6 +106,13 @@ Status GeneralLedger::apply_event(const domain::RecordedEvent& event) {
   return {};
 }
 
+std::string net_text(const LedgerSums& sums, int minimum_decimals) {
+  if (!(sums.debits < sums.credits)) {
+    return to_text(difference(sums.debits, sums.credits), minimum_decimals);
+  }
+  return "-" + to_text(difference(sums.credits, sums.debits), minimum_decimals);
+}
+
 Result<TrialBalance> trial_balance(const eventstore::KvReader& reader, eventstore::Table table,
                                    const TenantId& tenant, DayRange days) {
   const std::string prefix = tenant_prefix(tenant);
@@ -120,14 +124,16 @@ Result<TrialBalance> trial_balance(const eventstore::KvReader& reader, eventstor
     if (!key || !decode_row(cursor->value(), sums)) {
       return corrupt("general ledger: not a row of it: " + eventstore::to_hex(cursor->key()));
     }
-    if (days.first && key->day < *days.first) continue;
     if (days.last && key->day > *days.last) continue;
+    const bool is_before = days.first && key->day < *days.first;
     if (balance.accounts.empty() || balance.accounts.back().account != key->account ||
         balance.accounts.back().currency != key->currency) {
-      balance.accounts.push_back({key->account, key->currency, {}});
+      balance.accounts.push_back({key->account, key->currency, {}, {}});
     }
-    balance.accounts.back().sums.add(sums);
-    add_to(balance.currencies, key->currency, sums);
+    LedgerTotal& account = balance.accounts.back();
+    CurrencyTotal& total = total_of(balance.currencies, key->currency);
+    (is_before ? account.opening : account.sums).add(sums);
+    (is_before ? total.opening : total.sums).add(sums);
   }
   if (Status status = cursor->status(); !status.ok()) return status;
   return balance;

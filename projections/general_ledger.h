@@ -45,7 +45,8 @@ class GeneralLedger final : public RowProjection<LedgerSums> {
 struct LedgerTotal {
   domain::LedgerAccount account = domain::LedgerAccount::kCustomerBalance;
   domain::Currency currency;
-  LedgerSums sums;
+  LedgerSums opening;  ///< Before the days; nothing where they begin with the first.
+  LedgerSums sums;     ///< In them.
 
   bool operator==(const LedgerTotal&) const = default;
 };
@@ -54,6 +55,7 @@ struct LedgerTotal {
 struct CurrencyTotal {
   domain::Currency currency;
   LedgerSums sums;
+  LedgerSums opening = {};  ///< As in LedgerTotal.
 
   /// Debits equal credits. Always, or the books are wrong.
   bool is_balanced() const { return sums.debits == sums.credits; }
@@ -71,8 +73,11 @@ struct DayRange {
   std::optional<std::int64_t> last;
 };
 
-/// The tenant's totals over the days. Reads one row per ledger account, currency and day.
-/// Thread rule: as the reader.
+/// Debits less credits, signed, in the form of domain::to_text(Amount).
+std::string net_text(const LedgerSums& sums, int minimum_decimals);
+
+/// The tenant's totals over the days, and before them. Reads one row per ledger account, currency
+/// and day. Thread rule: as the reader.
 Result<TrialBalance> trial_balance(const eventstore::KvReader& reader, eventstore::Table table,
                                    const TenantId& tenant, DayRange days = {});
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <sys/stat.h>
@@ -35,6 +38,7 @@ constexpr std::size_t kPrivateBatchRows = 1'000;
 constexpr const char* kManifest = "backup.json";
 constexpr const char* kList = "files.sha256";
 constexpr const char* kFormat = "1";
+constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 
 std::string without_slashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -141,7 +145,17 @@ Status remove_info_logs(const std::string& store) {
   return error ? errno_status("remove logs of", store, error.value()) : Status();
 }
 
+/// A ledger with events and without its secrets opens to nobody and knows no retry again.
+Status check_secrets(const std::string& dir, const eventstore::LogHead& head) {
+  if (head.next_position == 0) return {};
+  const auto missing = missing_secrets(dir);
+  if (!missing.ok()) return missing.status();
+  if (missing->empty()) return {};
+  return corrupt(LedgerFiles(dir).private_store + ": the ledger's secrets are gone: " + *missing);
+}
+
 Status copy_values(const std::string& dir, const std::string& out, BackupReport& report) {
+  if (Status status = check_secrets(dir, report.head); !status.ok()) return status;
   for (int attempt = 1; attempt <= kPrivateCopiesMax; ++attempt) {
     auto counts = copy_private(dir, out);
     if (!counts.ok()) return counts.status();
@@ -150,10 +164,12 @@ Status copy_values(const std::string& dir, const std::string& out, BackupReport&
     report.secrets = counts->secrets;
     report.private_values = counts->values;
     report.missing_values = *missing;
+    const auto secrets = missing_secrets(out);
+    if (!secrets.ok()) return secrets.status();
     // A read-only view of a living store may miss rows in passing; what was erased stays away.
-    if (*missing == 0) break;
+    if (*missing == 0 && secrets->empty()) break;
   }
-  return {};
+  return check_secrets(out, report.head);
 }
 
 eventstore::JsonObject json_of(const BackupReport& report) {
@@ -259,13 +275,33 @@ Status check_target(const std::string& dir) {
   return is_empty ? Status() : conflict(dir + ": is not an empty directory");
 }
 
+/// Above all that the copied log has seen, and another one for each restore of the same backup: its
+/// second of Unix time, which 32 bits hold until 2106.
+std::uint32_t next_generation(std::uint32_t before, Instant now) {
+  const std::int64_t second = std::clamp<std::int64_t>(now.micros / kMicrosPerSecond, 0,
+                                                       std::numeric_limits<std::uint32_t>::max());
+  return std::max(before + 1, static_cast<std::uint32_t>(second));
+}
+
+/// Lets the second of the generation pass, so that the next restore gets
+/// another one: less than a second.
+void let_pass(std::uint32_t generation, const Clock& clock) {
+  const std::int64_t now = clock.now().micros;
+  if (now / kMicrosPerSecond != std::int64_t{generation}) return;
+  const std::chrono::microseconds rest(kMicrosPerSecond - now % kMicrosPerSecond);
+  std::this_thread::sleep_for(rest);  // bounded
+}
+
 Result<eventstore::LogHead> raise_generation(const std::string& dir, const Clock& clock) {
   auto log = RocksLog::open(dir, {});
   if (!log.ok()) return log.status();
   const eventstore::LogHead head = (*log)->head();
+  if (head.generation == std::numeric_limits<std::uint32_t>::max()) {
+    return corrupt(dir + ": the log's generation cannot be raised any more");
+  }
   eventstore::Entry entry;
   entry.kind = eventstore::EntryKind::kGeneration;
-  entry.generation = head.generation + 1;
+  entry.generation = next_generation(head.generation, clock.now());
   entry.entry_no = head.entry_count;
   entry.base_position = head.next_position;
   entry.first_recorded_at = std::max(clock.now(), head.last_recorded_at);
@@ -293,7 +329,9 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
   auto head = raise_generation(dir, clock);
   if (!head.ok()) return head.status();
   report.head = *head;
+  if (Status status = check_secrets(dir, report.head); !status.ok()) return status;
   if (Status status = eventstore::sync_directory(dir); !status.ok()) return status;
+  let_pass(report.head.generation, clock);
   return report;
 }
 

@@ -28,9 +28,9 @@ struct BackupReport {
 /// copied: a start rebuilds them.
 ///
 /// The secrets of the ledger are in it: keep it as you keep the ledger.
-/// Errors: kConflict: `out` exists; kNotFound: no ledger; kCorrupt: the log is not one chain; kIo.
-/// On an error what was made of `out` is removed. Crash: `out` without `backup.json` is no backup
-/// and may be deleted. Thread rule: any thread.
+/// Errors: kConflict: `out` exists; kNotFound: no ledger; kCorrupt: the log is not one chain, or
+/// the ledger has events and not its secrets; kIo. On an error what was made of `out` is removed.
+/// Crash: `out` without `backup.json` is no backup and may be deleted. Thread rule: any thread.
 Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock);
 
 struct RestoreReport {
@@ -40,13 +40,15 @@ struct RestoreReport {
 
 /// Makes a ledger of a backup in `dir`, which must be absent or empty. Everything is verified
 /// before: each file against the list, then the whole ledger (replay/verify.h). The log goes on
-/// with an entry of kind kGeneration and the next generation, so that no position handed out by the
-/// original after the backup was made is mistaken for one of the new ledger. Read models are built
-/// at the first start.
+/// with an entry of kind kGeneration and a higher generation, so that no position handed out by the
+/// original after the backup was made is mistaken for one of the new ledger, nor one of another
+/// restore of the same backup: it is the second of the restore in Unix time (or the old one plus 1,
+/// if that is more), and restore returns once that second is over. Two that run in the very same
+/// second get the same. Read models are built at the first start.
 ///
 /// Errors: kConflict: `dir` is not empty; kNotFound: no finished backup at `out`; kCorrupt naming
-/// the difference; kIo. Crash: all happens in `dir`.restoring, which becomes `dir` in one rename;
-/// the next restore removes a leftover. Thread rule: any thread.
+/// the difference or the secrets that it lacks; kIo. Crash: all happens in `dir`.restoring, which
+/// becomes `dir` in one rename; the next restore removes a leftover. Thread rule: any thread.
 Result<RestoreReport> restore(const std::string& out, const std::string& dir, const Clock& clock,
                               const Progress& progress = {});
 

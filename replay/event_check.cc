@@ -39,12 +39,19 @@ std::optional<Finding> check_postings(const RecordedEvent& event) {
   return std::nullopt;
 }
 
-/// The currency that an event moves something in; none for others.
+/// The currency of the numbers of an event; none if it has none.
 std::optional<domain::Currency> currency_of(const domain::Event& event) {
   return std::visit(
       [](const auto& body) -> std::optional<domain::Currency> {
+        using Body = std::decay_t<decltype(body)>;
         if constexpr (requires { body.available_after.currency; }) {
           return body.available_after.currency;
+        } else if constexpr (std::is_same_v<Body, domain::ChargeRefused>) {
+          return body.amount.currency;
+        } else if constexpr (std::is_same_v<Body, domain::CommandRefused>) {
+          if (body.short_by) return body.short_by->currency;
+          if (body.amount) return body.amount->currency;
+          return std::nullopt;
         } else {
           return std::nullopt;
         }
@@ -86,6 +93,12 @@ class NumberCheck {
       same("balance", domain::checked_add(before_.balance, change->amount), body.balance_after);
     }
     if constexpr (requires { body.held_after; }) check_hold(body);
+    if constexpr (std::is_same_v<Body, domain::HoldExpired>) {
+      const auto text = [](const auto& time) { return time ? to_rfc3339(*time) : "never"; };
+      if (hold_->expires_at != body.expired_at) {
+        differ("expired_at", text(hold_->expires_at), to_rfc3339(body.expired_at));
+      }
+    }
     if constexpr (requires { body.available_after; }) {
       const auto limit = domain::effective_limit(after_, catalogue_).amount;
       const Amount available = domain::available_of(after_, limit);
@@ -102,17 +115,71 @@ class NumberCheck {
       same("credit_restored", std::min(std::max(owed, Amount{}), body.amount.amount),
            body.credit_restored);
     }
-    if constexpr (std::is_same_v<Body, domain::CreditLimitSet>) {
+    if constexpr (is_one_of<Body, domain::CreditLimitSet, domain::CreditLimitCleared>) {
       std::optional<Money> previous;
       if (before_.limit_override) previous = Money{*before_.limit_override, before_.currency};
-      const auto text = [](const auto& money) { return money ? money_text(*money) : "none"; };
-      if (previous != body.previous) differ("previous", text(previous), text(body.previous));
+      same_optional("previous", previous, body.previous);
     }
+    check_funds(body);
   }
 
   std::optional<Finding> finding() const { return finding_; }
 
  private:
+  /// What could be spent before the event; empty: does not fit 128 bits.
+  std::optional<Amount> available_before() const {
+    return domain::available_of(before_, domain::effective_limit(before_, catalogue_).amount);
+  }
+  /// What is money of the customer's and not held.
+  std::optional<Amount> own_before() const {
+    return domain::checked_subtract(before_.balance, before_.held);
+  }
+
+  /// A strict charge, a hold and a pay-out stay within what is there; a refusal says by how much
+  /// the amount was beyond it, and was.
+  template <class Body>
+  void check_funds(const Body& body) {
+    if constexpr (std::is_same_v<Body, domain::ChargePosted>) {
+      if (body.enforce == domain::Enforcement::kStrict) within(available_before(), body.amount);
+    } else if constexpr (std::is_same_v<Body, domain::HoldPlaced>) {
+      within(available_before(), body.amount);
+    } else if constexpr (std::is_same_v<Body, domain::BalancePaidOut>) {
+      within(own_before(), body.amount);
+    } else if constexpr (std::is_same_v<Body, domain::ChargeRefused>) {
+      short_of(available_before(), body.amount, body);
+    } else if constexpr (std::is_same_v<Body, domain::CommandRefused>) {
+      const auto there = body.command == "payout" ? own_before() : available_before();
+      short_of(there, body.amount, body);
+    }
+  }
+
+  void within(std::optional<Amount> there, const Money& amount) {
+    if (there && amount.amount <= *there) return;
+    differ("funds", there ? "at most " + money_text({*there, before_.currency}) : "a sum that fits",
+           money_text(amount));
+  }
+
+  template <class Body>
+  void short_of(std::optional<Amount> there, const std::optional<Money>& amount, const Body& body) {
+    std::optional<Money> expected;
+    if (body.reason == domain::RefusalReason::kInsufficientFunds) {
+      std::optional<Amount> missing;
+      if (there && amount) missing = domain::checked_subtract(amount->amount, *there);
+      if (!missing || !missing->is_positive()) {
+        return differ("short_by", "an amount beyond what is there",
+                      amount ? money_text(*amount) : "none");
+      }
+      expected = Money{*missing, before_.currency};
+    }
+    same_optional("short_by", expected, body.short_by);
+  }
+
+  void same_optional(const char* check, const std::optional<Money>& expected,
+                     const std::optional<Money>& found) {
+    const auto text = [](const auto& money) { return money ? money_text(*money) : "none"; };
+    if (expected != found) differ(check, text(expected), text(found));
+  }
+
   template <class Body>
   void check_hold(const Body& body) {
     std::optional<Amount> held;
@@ -210,6 +277,34 @@ std::optional<Finding> check_public(const RecordedEvent& event) {
       event.event);
 }
 
+/// The value of the tag before an event on it; none for other events. The outer one: whether the
+/// event is on a tag.
+std::optional<std::optional<std::string>> tag_before(const AccountState& state,
+                                                     const domain::Event& event) {
+  return std::visit(
+      [&](const auto& body) -> std::optional<std::optional<std::string>> {
+        using Body = std::decay_t<decltype(body)>;
+        if constexpr (is_one_of<Body, domain::TagSet, domain::TagRemoved>) {
+          for (const auto& tag : state.tags) {
+            if (tag.service == body.service && tag.name == body.tag)
+              return std::make_optional(tag.value);
+          }
+          return std::make_optional(std::optional<std::string>());
+        }
+        return std::nullopt;
+      },
+      event);
+}
+
+std::optional<Finding> check_tag(const AccountState& state, const domain::Event& event) {
+  const auto before = tag_before(state, event);
+  if (!before) return std::nullopt;
+  const auto* set = std::get_if<domain::TagSet>(&event);
+  const auto& found = set != nullptr ? set->previous : std::get<domain::TagRemoved>(event).previous;
+  if (*before == found) return std::nullopt;
+  return Finding{"previous", before->value_or("none"), found.value_or("none")};
+}
+
 Finding version_differs(std::uint64_t before, std::uint64_t found) {
   return {"version", std::to_string(before + 1), std::to_string(found)};
 }
@@ -230,8 +325,12 @@ std::optional<Finding> check_form(const RecordedEvent& event) {
   if (has_id == stream.id.empty()) {
     return Finding{"stream", has_id ? "an id" : "no id", has_id ? "none" : stream.id};
   }
-  if (event.rules_version > domain::kPostingRulesVersion) {
-    return Finding{"rules", "at most " + std::to_string(domain::kPostingRulesVersion),
+  if (!belongs(stream.kind, event.event)) {
+    return Finding{"stream", "an event of a stream of kind " + std::string(name_of(stream.kind)),
+                   std::string(name_of(event.event))};
+  }
+  if (event.rules_version == 0 || event.rules_version > domain::kPostingRulesVersion) {
+    return Finding{"rules", "1 to " + std::to_string(domain::kPostingRulesVersion),
                    std::to_string(event.rules_version)};
   }
   if (event.effective_at > event.recorded_at) {
@@ -283,6 +382,7 @@ std::optional<Finding> check_evolves(const domain::TenantState& state, const Rec
 
 std::optional<Finding> check_and_evolve(AccountState& state, const domain::Catalogue& catalogue,
                                         const RecordedEvent& event) {
+  if (auto finding = check_tag(state, event.event)) return finding;
   const auto currency = currency_of(event.event);
   if (!currency) {
     domain::evolve(state, event);

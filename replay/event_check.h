@@ -8,8 +8,13 @@
 #include "domain/tenant.h"
 
 /// Whether an event that was read from a log may be what Daybook once wrote: what the fold would
-/// CHECK, and every number that decide computed, computed anew. Pure functions; any event, any
-/// state. Nothing here stops the process, whatever somebody wrote into the log.
+/// CHECK, and the numbers that decide computed, computed anew: balances, holds and available after
+/// it, the split between balance and credit, the credit limit with its source and the catalogue's
+/// version, the limit or tag value before it, and by how much a refused amount was beyond the
+/// funds. A strict charge, a hold and a pay-out must have been within them. (What takes more than
+/// the stream's state is in replay/log_audit.h; reasons other than insufficient funds, and that a
+/// status allowed a command, are not checked.) Pure functions; any event, any state. Nothing here
+/// stops the process, whatever somebody wrote into the log.
 namespace daybook::replay {
 
 /// What is wrong. The place is known to the caller.

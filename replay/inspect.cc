@@ -39,9 +39,7 @@ Result<EventView> inspect_event(const std::string& dir, std::uint64_t position) 
     return not_found("position " + std::to_string(position) + ": the log has " +
                      std::to_string(head.next_position) + " events");
   }
-  auto cursor = (*log)->read(position);
-  if (!cursor.ok()) return cursor.status();
-  auto entry = (*cursor)->next();
+  auto entry = eventstore::entry_at(**log, position);
   if (!entry.ok()) return entry.status();
   EventView view{position, 0, {}, {}, head.generation};
   if (*entry) {

@@ -1,9 +1,11 @@
 #include "replay/ledger_files.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <fcntl.h>
@@ -125,6 +127,36 @@ Status check_new_place(const std::string& dir) {
                     "give a directory that is empty or not there");
   }
   return error ? errno_status("look into", dir, error.value()) : Status();
+}
+
+namespace {
+
+Result<std::string> missing_secrets_now(const std::string& dir) {
+  auto store = open_private(dir, RocksKv::Mode::kReadOnly);
+  if (!store.ok() && store.status().code() != StatusCode::kNotFound) return store.status();
+  std::string missing;
+  for (const std::string_view name : kSecretNames) {
+    if (store.ok()) {
+      auto secret = (*store)->get(eventstore::PrivateStore::kSecrets, name);
+      if (!secret.ok()) return secret.status();
+      if (*secret) continue;
+    }
+    if (!missing.empty()) missing += ", ";
+    missing += name;
+  }
+  return missing;
+}
+
+}  // namespace
+
+Result<std::string> missing_secrets(const std::string& dir) {
+  constexpr int kLooksMax = 5;
+  constexpr std::chrono::milliseconds kPause{20};
+  for (int look = 1;; ++look) {
+    auto missing = missing_secrets_now(dir);
+    if (look == kLooksMax || (missing.ok() && missing->empty())) return missing;
+    std::this_thread::sleep_for(kPause);  // bounded
+  }
 }
 
 Status settle_rebuild(const std::string& dir) {

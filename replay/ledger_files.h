@@ -1,11 +1,14 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/base/result.h"
 #include "eventstore/kv.h"
+#include "eventstore/private_store.h"
 #include "eventstore/rocks_kv.h"
 #include "eventstore/rocks_log.h"
 
@@ -44,6 +47,17 @@ Result<std::unique_ptr<eventstore::RocksKv>> open_private(const std::string& dir
 /// hidden files, `lost+found`, the demo's mark and what an interrupted beginning leaves.
 /// Errors: kCorrupt: there are parts of a ledger; kConflict: of something else; kIo.
 Status check_new_place(const std::string& dir);
+
+/// What the private store of every ledger with events holds: without one of them no API key opens
+/// anything, or no retry is known again.
+inline constexpr std::array<std::string_view, 3> kSecretNames{
+    eventstore::PrivateStore::kApiKeysSecret, eventstore::PrivateStore::kFingerprintsSecret,
+    eventstore::PrivateStore::kCursorsSecret};
+
+/// Which of them `dir` does not have, by name, separated by commas; empty: none is missing.
+/// A read-only view of a living store may miss rows in passing: looks again, at most five times.
+/// Errors: kIo, kCorrupt.
+Result<std::string> missing_secrets(const std::string& dir);
 
 /// Brings `proj/` into a state that may be opened after a rebuild was interrupted: see rebuild.h.
 /// REQUIRES: the log is open for writing. Repeating it changes nothing.

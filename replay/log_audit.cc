@@ -43,6 +43,8 @@ std::string refundable_key(const domain::StreamId& stream, std::uint64_t version
   return eventstore::version_key(eventstore::stream_key(stream), version);
 }
 
+std::string key_bytes(const eventstore::LookupKey& key) { return {key.begin(), key.end()}; }
+
 std::string place_of(const RecordedEvent& event, std::uint64_t position) {
   return "position " + std::to_string(position) + " (" + std::string(name_of(event.event)) +
          ", version " + std::to_string(event.version) + " of " +
@@ -107,10 +109,13 @@ Result<std::optional<PlacedFinding>> LogAudit::take(const eventstore::DecodedEnt
     }
     if (auto finding = check_time(decoded, i)) return std::optional(placed(*finding));
     if (auto finding = check_form(event)) return std::optional(placed(*finding));
+    if (auto finding = check_claim(event)) return std::optional(placed(*finding));
     last_recorded_at_ = event.recorded_at;
-    auto finding = check_stream(event);
-    if (!finding.ok()) return finding.status();
-    if (*finding) return std::optional(placed(**finding));
+    for (const auto check : {&LogAudit::check_key, &LogAudit::check_stream}) {
+      auto finding = (this->*check)(event);
+      if (!finding.ok()) return finding.status();
+      if (*finding) return std::optional(placed(**finding));
+    }
     count(event);
   }
   ++totals_.entries;
@@ -130,6 +135,58 @@ MaybeFinding LogAudit::check_time(const eventstore::DecodedEntry& decoded, std::
     return Finding{"recorded_at", to_rfc3339(entry.last_recorded_at), to_rfc3339(found)};
   }
   return std::nullopt;
+}
+
+/// A payment's claim stands directly before the top-up that it is for, and no such top-up without.
+MaybeFinding LogAudit::check_claim(const RecordedEvent& event) {
+  const std::optional<RecordedEvent> claim = std::exchange(claim_, std::nullopt);
+  const auto* top_up = std::get_if<domain::BalanceToppedUp>(&event.event);
+  const bool is_of_payment = top_up != nullptr && top_up->provider_payment_id.has_value();
+  if (is_of_payment != claim.has_value()) {
+    return Finding{"claim",
+                   claim ? "the top-up of the payment claimed before" : "a claim before it",
+                   is_of_payment ? "none" : std::string(name_of(event.event))};
+  }
+  if (const auto* claimed = std::get_if<domain::PaymentClaimed>(&event.event)) {
+    if (claimed->provider.find('/') != std::string::npos) {
+      return Finding{"claim", "a provider without a slash", claimed->provider};
+    }
+    const auto stream = domain::StreamId::payment(event.stream.tenant, claimed->provider,
+                                                  claimed->provider_payment_id);
+    if (event.stream != stream || event.version != 1) {
+      return Finding{"claim", "version 1 of payment " + stream.id,
+                     "version " + std::to_string(event.version) + " of " + event.stream.id};
+    }
+    claim_ = event;
+  }
+  if (!claim) return std::nullopt;
+  const auto& claimed = std::get<domain::PaymentClaimed>(claim->event);
+  const domain::PaymentClaimed expected{top_up->provider.value_or(""),
+                                        *top_up->provider_payment_id,
+                                        top_up->amount,
+                                        {AccountId(event.stream.id), event.version}};
+  if (claimed == expected && claim->stream.tenant == event.stream.tenant) return std::nullopt;
+  return Finding{
+      "claim",
+      money_text(claimed.amount) + " of " + claim->stream.id + " for version " +
+          std::to_string(claimed.top_up.version) + " of account " + claimed.top_up.account.value(),
+      money_text(top_up->amount) + " of " + expected.provider + "/" + expected.provider_payment_id};
+}
+
+/// A key stands for one event of its stream, or a retry would have two answers.
+Result<MaybeFinding> LogAudit::check_key(const RecordedEvent& event) {
+  if (event.idempotency_key.empty()) return MaybeFinding();
+  const auto key = eventstore::lookup_key(eventstore::LookupKind::kIdempotencyKey, event.stream,
+                                          event.idempotency_key);
+  bool is_new = keys_.insert(key).second;
+  if (is_new) {
+    auto known = scratch_.get(tables_.keys, key_bytes(key));
+    if (!known.ok()) return known.status();
+    is_new = !known->has_value();
+  }
+  if (is_new) return MaybeFinding();
+  return MaybeFinding(
+      Finding{"key", "one event with the idempotency key on its stream", "another"});
 }
 
 Result<MaybeFinding> LogAudit::check_stream(const RecordedEvent& event) {
@@ -156,7 +213,21 @@ Result<MaybeFinding> LogAudit::check_stream(const RecordedEvent& event) {
         Finding{"version", std::to_string(version + 1), std::to_string(event.version)});
   }
   ++version;
-  return MaybeFinding();
+  return check_adopted(event);
+}
+
+/// A partition decides with each version of the catalogue as soon as the tenant has it.
+Result<MaybeFinding> LogAudit::check_adopted(const RecordedEvent& event) {
+  const auto* adopted = std::get_if<domain::CatalogueAdopted>(&event.event);
+  if (adopted == nullptr) return MaybeFinding();
+  auto tenant =
+      streams_.read(eventstore::stream_key(domain::StreamId::of_tenant(event.stream.tenant)));
+  if (!tenant.ok()) return tenant.status();
+  const std::uint64_t expected =
+      **tenant ? std::get<domain::TenantState>((**tenant)->state).catalogue.version : 0;
+  if (adopted->catalogue_version == expected) return MaybeFinding();
+  return MaybeFinding(Finding{"catalogue", "version " + std::to_string(expected),
+                              "version " + std::to_string(adopted->catalogue_version)});
 }
 
 Result<MaybeFinding> LogAudit::check_account(StreamRow& row, const RecordedEvent& event) {
@@ -235,6 +306,10 @@ Status LogAudit::finish_batch() {
     batch.put(tables_.refundables, key, encode_refundable(row));
   }
   refundables_.clear();
+  for (const auto& key : keys_) {
+    batch.put(tables_.keys, key_bytes(key), "");
+  }
+  keys_.clear();
   return batch.empty() ? Status() : scratch_.write(batch);
 }
 

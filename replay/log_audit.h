@@ -5,11 +5,13 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 
 #include "domain/base/result.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/kv.h"
+#include "eventstore/stream_key.h"
 #include "projections/general_ledger.h"
 #include "projections/row_cache.h"
 #include "replay/event_check.h"
@@ -36,8 +38,10 @@ struct RefundableRow {
   bool is_top_up = false;
 };
 
-/// Follows a log from its first entry and computes everything anew: bytes, versions, times,
-/// balances, holds, refunds, postings. Independent of what any table says.
+/// Follows a log from its first entry and computes anew: bytes, versions, times, postings and the
+/// numbers of events (replay/event_check.h); what is given back of a charge or a top-up; that an
+/// idempotency key has one event on a stream, and that a provider payment is claimed once, by the
+/// event directly before its top-up. Independent of what any table says.
 ///
 /// Memory is bounded by its caches; the rest is in two tables of a scratch store.
 /// Thread rule: one thread. After a finding or an error it is of no further use.
@@ -46,6 +50,7 @@ class LogAudit {
   struct Tables {
     eventstore::Table streams;
     eventstore::Table refundables;
+    eventstore::Table keys;
   };
   struct Totals {
     std::uint64_t entries = 0;
@@ -67,7 +72,10 @@ class LogAudit {
 
  private:
   std::optional<Finding> check_time(const eventstore::DecodedEntry& decoded, std::size_t i) const;
+  std::optional<Finding> check_claim(const domain::RecordedEvent& event);
+  Result<std::optional<Finding>> check_key(const domain::RecordedEvent& event);
   Result<std::optional<Finding>> check_stream(const domain::RecordedEvent& event);
+  Result<std::optional<Finding>> check_adopted(const domain::RecordedEvent& event);
   Result<std::optional<Finding>> check_account(StreamRow& row, const domain::RecordedEvent& event);
   Result<std::optional<Finding>> check_refund(const domain::RecordedEvent& event);
   Result<std::optional<RefundableRow>> refundable(const std::string& key);
@@ -77,6 +85,8 @@ class LogAudit {
   Tables tables_;
   projections::RowCache<StreamRow> streams_;
   std::unordered_map<std::string, RefundableRow> refundables_;
+  std::unordered_set<eventstore::LookupKey, eventstore::LookupKeyHash> keys_;
+  std::optional<domain::RecordedEvent> claim_;  ///< The event before, if it claims a payment.
   Instant last_recorded_at_;
   Totals totals_;
 };

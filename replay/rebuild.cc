@@ -1,6 +1,5 @@
 #include "replay/rebuild.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -13,7 +12,6 @@
 namespace daybook::replay {
 namespace {
 
-using eventstore::KvBatch;
 using eventstore::RocksKv;
 using eventstore::RocksLog;
 
@@ -21,59 +19,17 @@ constexpr std::uint64_t kBatchEvents = 262'144;
 constexpr std::size_t kBatchBytes = std::size_t{64} << 20;
 constexpr std::size_t kMemtableBytes = std::size_t{192} << 20;
 
-/// Sorts each batch by key before it is written: neighbours go into the memtable together. Of two
-/// operations on one key the later one still wins.
-class SortedWrites final : public eventstore::KvStore {
- public:
-  explicit SortedWrites(eventstore::KvStore& store) : store_(store) {}
-
-  Status write(const KvBatch& batch) override {
-    const auto& operations = batch.operations();
-    std::vector<const KvBatch::Operation*> order;
-    order.reserve(operations.size());
-    for (const auto& operation : operations) order.push_back(&operation);
-    std::stable_sort(order.begin(), order.end(), [](const auto* left, const auto* right) {
-      return left->table != right->table ? left->table < right->table : left->key < right->key;
-    });
-    KvBatch sorted;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      const KvBatch::Operation& operation = *order[i];
-      const bool is_overwritten = i + 1 < order.size() && order[i + 1]->table == operation.table &&
-                                  order[i + 1]->key == operation.key;
-      if (is_overwritten) continue;
-      if (operation.value) {
-        sorted.put(operation.table, operation.key, *operation.value);
-      } else {
-        sorted.erase(operation.table, operation.key);
-      }
-    }
-    return store_.write(sorted);
-  }
-  Result<std::optional<std::string>> get(eventstore::Table table,
-                                         std::string_view key) const override {
-    return store_.get(table, key);
-  }
-  std::unique_ptr<eventstore::KvReader> snapshot() const override { return store_.snapshot(); }
-  Status flush() override { return store_.flush(); }
-  Status clear(eventstore::Table table) override { return store_.clear(table); }
-  Status purge(eventstore::Table table) override { return store_.purge(table); }
-
- private:
-  eventstore::KvStore& store_;
-};
-
 Status build(const RocksLog& log, const std::string& path, const Clock& clock,
              const Progress& progress) {
   RocksKv::Options options;
   options.memtable_bytes = kMemtableBytes;
   auto store = RocksKv::open(path, projections::table_specs(), options);
   if (!store.ok()) return store.status();
-  SortedWrites writes(**store);
   projections::ProjectorLimits limits;
   limits.batch_events = kBatchEvents;
   limits.batch_bytes = kBatchBytes;
   limits.flush_events = UINT64_MAX;  // Once, at the end: what is not finished is thrown away.
-  projections::Projector projector(log, writes, clock, projections::all_projections(writes),
+  projections::Projector projector(log, **store, clock, projections::all_projections(**store),
                                    limits);
   const std::uint64_t total = log.head().next_position;
   if (progress) projector.on_applied([&](std::uint64_t position) { progress(position, total); });

@@ -39,7 +39,7 @@ struct VerifyReport {
   std::uint64_t streams = 0;
   std::uint64_t private_values = 0;  ///< That are there and fit the commitment in their event.
   std::vector<projections::CurrencyTotal> postings;  ///< Sums over the whole log.
-  std::vector<VerifiedTable> tables;                 ///< Empty: there is no `proj/`.
+  std::vector<VerifiedTable> tables;                 ///< Every one, compared or not.
   int attempts = 0;                                  ///< Times that all was read.
 
   bool ok() const { return !difference; }
@@ -59,16 +59,23 @@ struct VerifyOptions {
 using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 /// Proves a ledger from its log: chain, contiguity and watermark; every event decodes, encodes to
-/// the same bytes and follows from what was before it (replay/event_check.h); versions are gapless,
-/// times do not run backwards, postings sum to zero; and every table of `proj/` holds, byte for
-/// byte, the fold of the log up to its checkpoint.
+/// the same bytes, and its numbers follow from what was before it (replay/event_check.h says which
+/// are computed anew, replay/log_audit.h what holds between events); versions are gapless, times do
+/// not run backwards, postings sum to zero; the secrets are there, and every private value fits its
+/// commitment; and every table of `proj/` holds, byte for byte, the fold of the log up to its
+/// checkpoint. A table that is not there, or of another code version, is said to be skipped: the
+/// next start builds it.
+///
+/// What it cannot know: what was only said by the client (descriptions, reasons, tag values,
+/// actors, effective times). Who may write every file, chain and watermark included, may change
+/// those; only a chain that was kept elsewhere shows it.
 ///
 /// Writes nothing in `dir`, and may run beside a server: the tables are opened first, then the log,
-/// so that no table can be ahead; a difference counts only if it is found again after all was
-/// opened anew, at most three times (a read-only view of a living store may miss a file).
+/// so that no table can be ahead; a difference counts only if the next reading, after all was
+/// opened anew, finds one at the same place (a read-only view of a living store may miss a file).
 /// Memory: two batches and the caches of the projections. Thread rule: any thread.
-/// Errors: kNotFound: no ledger there; kIo: it could not be read. Damage is not an error: it is the
-/// report's difference.
+/// Errors: kNotFound: no ledger there; kIo: it could not be read, or five readings found
+/// differences at five places. Damage is not an error: it is the report's difference.
 Result<VerifyReport> verify(const std::string& dir, const VerifyOptions& options = {},
                             const Progress& progress = {});
 

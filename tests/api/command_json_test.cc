@@ -15,7 +15,6 @@
 namespace daybook::api {
 namespace {
 
-using Route = WriteRoute;
 using Outcome = std::variant<CommandBody, std::vector<InputError>>;
 using Bad = std::vector<std::pair<std::string, std::string>>;  ///< JSON, rest of the pointer.
 
@@ -189,7 +188,7 @@ struct Member {
 };
 
 struct Spec {
-  Route route = Route::kOpenAccount;
+  Operation route = Operation::kOpenAccount;
   Parameters path = {};
   std::vector<Member> members = {};
   Parameters query = {};
@@ -215,49 +214,49 @@ std::vector<Spec> specs() {
   service_tag.emplace_back("tag", "env");
   const std::vector<Member> tag = {{"value", "tag_value", true}, {"extra", "tag_extra"}};
   return {
-      {Route::kOpenAccount,
+      {Operation::kOpenAccount,
        {},
        {{"id", "id"}, {"currency", "currency", true}, {"mode", "mode"}, {"tags", "tags"}}},
-      {Route::kCloseAccount, account, {any_reason}},
-      {Route::kReopenAccount, account, {any_reason}},
-      {Route::kFreezeAccount, account, {any_reason}},
-      {Route::kUnfreezeAccount, account, {any_reason}},
-      {Route::kErasePrivate, account, {any_reason}},
-      {Route::kTopUp,
+      {Operation::kCloseAccount, account, {any_reason}},
+      {Operation::kReopenAccount, account, {any_reason}},
+      {Operation::kFreezeAccount, account, {any_reason}},
+      {Operation::kUnfreezeAccount, account, {any_reason}},
+      {Operation::kErasePrivateData, account, {any_reason}},
+      {Operation::kTopUp,
        account,
        {amount,
         {"provider", "provider"},
         {"provider_payment_id", "payment"},
         description,
         effective}},
-      {Route::kReverseTopUp, with("event", id_of(2)), {any_reason}},
-      {Route::kCharge,
+      {Operation::kReverseTopUp, with("event", id_of(2)), {any_reason}},
+      {Operation::kCharge,
        account,
        {amount, {"enforce", "enforce"}, description, service, attributes, effective}},
-      {Route::kHold, account, {amount, {"expires_at", "instant"}, description, service}},
-      {Route::kCaptureHold, with("hold", id_of(3)), {any_amount, description}},
-      {Route::kReleaseHold, with("hold", id_of(3)), {any_reason}},
-      {Route::kRefund, account, {{"charge", "event", true}, any_amount, reason, effective}},
-      {Route::kCreditNote, account, {amount, reason, effective}},
-      {Route::kAdjustment, account, {amount, reason, attributes, effective}},
-      {Route::kPayout, account, {amount, description, effective}},
-      {Route::kUsageFact,
+      {Operation::kPlaceHold, account, {amount, {"expires_at", "instant"}, description, service}},
+      {Operation::kCaptureHold, with("hold", id_of(3)), {any_amount, description}},
+      {Operation::kReleaseHold, with("hold", id_of(3)), {any_reason}},
+      {Operation::kRefund, account, {{"charge", "event", true}, any_amount, reason, effective}},
+      {Operation::kCreditNote, account, {amount, reason, effective}},
+      {Operation::kAdjustment, account, {amount, reason, attributes, effective}},
+      {Operation::kPayOut, account, {amount, description, effective}},
+      {Operation::kNoteUsage,
        account,
        {description, service, {"attributes", "attributes", true}, effective}},
-      {Route::kSetCreditLimit, account, {amount, reason}},
-      {Route::kClearCreditLimit, account, {any_reason}, {{"currency", "USD"}}},
-      {Route::kSetTag, with("tag", "env"), tag},
-      {Route::kSetServiceTag, service_tag, tag},
-      {Route::kRemoveTag, with("tag", "env")},
-      {Route::kRemoveServiceTag, service_tag},
-      {Route::kSetCurrency,
+      {Operation::kSetCreditLimit, account, {amount, reason}},
+      {Operation::kClearCreditLimit, account, {any_reason}, {{"currency", "USD"}}},
+      {Operation::kSetTag, with("tag", "env"), tag},
+      {Operation::kSetTag, service_tag, tag},
+      {Operation::kRemoveTag, with("tag", "env")},
+      {Operation::kRemoveTag, service_tag},
+      {Operation::kSetCurrency,
        {{"code", "USD"}},
        {{"default_credit_limit", "decimal"}, {"minimum_top_up", "decimal"}, {"status", "status"}}},
-      {Route::kCreateTenant, {}, {{"id", "tenant", true}, {"name", "name"}}},
-      {Route::kCreateKey, {}, {{"name", "name"}, {"roles", "roles", true}}},
-      {Route::kCreateKey, {}, {{"roles", "client_role", true}, {"accounts", "accounts", true}}},
-      {Route::kRevokeKey, {{"key", "k-1"}}},
-      {Route::kChangeSettings, {}, {{"name", "name"}}},
+      {Operation::kCreateTenant, {}, {{"id", "tenant", true}, {"name", "name"}}},
+      {Operation::kCreateKey, {}, {{"name", "name"}, {"roles", "roles", true}}},
+      {Operation::kCreateKey, {}, {{"roles", "client_role", true}, {"accounts", "accounts", true}}},
+      {Operation::kRevokeKey, {{"key", "k-1"}}},
+      {Operation::kChangeSettings, {}, {{"name", "name"}}},
   };
 }
 
@@ -308,9 +307,15 @@ const Command& tenant_command(const Outcome& outcome) {
 }
 
 TEST(CommandJsonTest, every_route_is_in_the_table) {
-  std::set<Route> routes;
+  std::set<Operation> routes;
   for (const Spec& spec : specs()) routes.insert(spec.route);
-  EXPECT_EQ(routes.size(), kWriteRoutes);
+  std::set<Operation> commands;
+  for (const Route& route : all_routes()) {
+    if (route.body_bytes_max > 0 && route.operation != Operation::kBatch) {
+      commands.insert(route.operation);
+    }
+  }
+  EXPECT_EQ(routes, commands);
 }
 
 TEST(CommandJsonTest, required_members_are_enough_and_all_members_are_taken) {
@@ -327,7 +332,7 @@ TEST(CommandJsonTest, every_required_member_that_is_missing_is_named) {
     for (const Member& member : spec.members) {
       const std::string text = body_text(spec, true, member.name);
       const bool needed =
-          member.required || (spec.route == Route::kTopUp && member.name == "provider");
+          member.required || (spec.route == Operation::kTopUp && member.name == "provider");
       // Without its roles a key is neither a client's nor another's.
       EXPECT_EQ(shown(read(spec, text)), needed ? "/" + member.name : "read") << label(spec, text);
     }
@@ -366,7 +371,7 @@ TEST(CommandJsonTest, unknown_members_are_refused_on_every_route) {
   for (const Spec& spec : specs()) {
     std::set<std::string> known;
     for (const Member& member : spec.members) known.insert(member.name);
-    if (spec.route == Route::kCreateKey) known.insert({"name", "accounts"});
+    if (spec.route == Operation::kCreateKey) known.insert({"name", "accounts"});
     for (const std::string& name : names) {
       if (known.contains(name)) continue;
       std::string text = body_text(spec, false);
@@ -390,7 +395,8 @@ TEST(CommandJsonTest, a_body_that_is_no_object_is_the_one_error) {
 TEST(CommandJsonTest, no_body_stands_for_an_empty_object_where_nothing_is_required) {
   for (const Spec& spec : specs()) {
     // An entry of the catalogue and the settings are set as a whole: to nothing only by saying so.
-    bool required = spec.route == Route::kSetCurrency || spec.route == Route::kChangeSettings;
+    bool required =
+        spec.route == Operation::kSetCurrency || spec.route == Operation::kChangeSettings;
     for (const Member& member : spec.members) required |= member.required;
     EXPECT_EQ(is_body_optional(spec.route), !required) << label(spec, "");
     const auto parsed = parse_command_body(spec.route, "");
@@ -455,7 +461,7 @@ TEST(CommandJsonTest, query_parameters_that_a_route_has_not_are_named) {
   for (Spec spec : specs()) {
     const Parameters before = spec.query;
     const bool has_currency =
-        spec.route == Route::kSetCreditLimit || spec.route == Route::kClearCreditLimit;
+        spec.route == Operation::kSetCreditLimit || spec.route == Operation::kClearCreditLimit;
     spec.query.emplace_back("nonsense", "1");
     EXPECT_EQ(shown(read(spec, body_text(spec, false))), "?nonsense") << label(spec, "");
     spec.query = {{"currency", "USD"}};
@@ -469,13 +475,13 @@ TEST(CommandJsonTest, query_parameters_that_a_route_has_not_are_named) {
 }
 
 TEST(CommandJsonTest, all_that_is_wrong_is_told_at_once) {
-  const Spec spec{Route::kCharge, {{"account", ".."}}, {}, {{"page", "2"}}};
+  const Spec spec{Operation::kCharge, {{"account", ".."}}, {}, {{"page", "2"}}};
   EXPECT_EQ(shown(read(spec, R"({"amount":{"amount":1,"currency":"ZZZ"},"x":1,"enforce":"no"})")),
             "?account | /amount/amount | /amount/currency | /enforce | /x | ?page");
 }
 
 TEST(CommandJsonTest, card_data_is_flagged) {
-  const Spec spec{Route::kCharge, {{"account", "acme"}}};
+  const Spec spec{Operation::kCharge, {{"account", "acme"}}};
   const auto outcome = read(spec, R"({"amount":{"amount":"1","currency":"USD"},
       "description":"4111111111111111","service":"a b"})");
   const auto& errors = std::get<std::vector<InputError>>(outcome);
@@ -485,7 +491,7 @@ TEST(CommandJsonTest, card_data_is_flagged) {
 }
 
 TEST(CommandJsonTest, an_account_is_opened_as_asked) {
-  const Spec spec{Route::kOpenAccount};
+  const Spec spec{Operation::kOpenAccount};
   auto outcome = read(spec, R"({"id":"a:1","currency":"EUR","mode":"postpaid",
       "tags":{"env":{"value":"test"},"auto_credit":{"value":""}}})");
   EXPECT_EQ(std::get<CommandBody>(outcome).account.value(), "a:1");
@@ -499,7 +505,7 @@ TEST(CommandJsonTest, an_account_is_opened_as_asked) {
 }
 
 TEST(CommandJsonTest, a_payment_id_needs_its_provider) {
-  const Spec spec{Route::kTopUp, {{"account", "acme"}}};
+  const Spec spec{Operation::kTopUp, {{"account", "acme"}}};
   const std::string amount = R"({"amount":{"amount":"1.00","currency":"USD"})";
   EXPECT_EQ(shown(read(spec, amount + R"(,"provider_payment_id":"p"})")), "/provider");
   EXPECT_EQ(shown(read(spec, amount + R"(,"provider":"stripe"})")), "read");
@@ -517,7 +523,7 @@ TEST(CommandJsonTest, money_commands_carry_every_member) {
   const Parameters path = {{"account", "acme"}};
   const std::string amount = R"({"amount":{"amount":"-2.5","currency":"USD"})";
   const std::string more = R"(,"description":"d","service":"s")";
-  auto outcome = read({Route::kCharge, path},
+  auto outcome = read({Operation::kCharge, path},
                       amount + more + R"(,"enforce":"record","attributes":{"k":"v"}})");
   const auto& charge = account_command<domain::PostCharge>(outcome);
   EXPECT_EQ(domain::to_text(charge.amount), "-2.50");
@@ -525,24 +531,27 @@ TEST(CommandJsonTest, money_commands_carry_every_member) {
   EXPECT_EQ(charge.description, "d");
   EXPECT_EQ(charge.service, "s");
   EXPECT_EQ(charge.attributes, (domain::Attributes{{"k", "v"}}));
-  EXPECT_EQ(account_command<domain::PostCharge>(read({Route::kCharge, path}, amount + "}")).enforce,
-            domain::Enforcement::kStrict);
+  EXPECT_EQ(
+      account_command<domain::PostCharge>(read({Operation::kCharge, path}, amount + "}")).enforce,
+      domain::Enforcement::kStrict);
 
-  outcome = read({Route::kHold, path}, amount + more + R"(,"expires_at":"2026-01-31T10:00:00Z"})");
+  outcome = read({Operation::kPlaceHold, path},
+                 amount + more + R"(,"expires_at":"2026-01-31T10:00:00Z"})");
   const auto& hold = account_command<domain::PlaceHold>(outcome);
   EXPECT_EQ(hold.description, "d");
   EXPECT_EQ(hold.service, "s");
   EXPECT_EQ(to_rfc3339(*hold.expires_at), "2026-01-31T10:00:00.000000Z");
   EXPECT_FALSE(std::get<CommandBody>(outcome).effective_at);
 
-  outcome = read({Route::kCreditNote, path}, amount + R"(,"reason":"r"})");
+  outcome = read({Operation::kCreditNote, path}, amount + R"(,"reason":"r"})");
   EXPECT_EQ(account_command<domain::IssueCreditNote>(outcome).reason, "r");
-  outcome = read({Route::kAdjustment, path}, amount + R"(,"reason":"r","attributes":{"k":"v"}})");
+  outcome =
+      read({Operation::kAdjustment, path}, amount + R"(,"reason":"r","attributes":{"k":"v"}})");
   EXPECT_EQ(account_command<domain::PostAdjustment>(outcome).attributes,
             (domain::Attributes{{"k", "v"}}));
-  outcome = read({Route::kPayout, path}, amount + R"(,"description":"d"})");
+  outcome = read({Operation::kPayOut, path}, amount + R"(,"description":"d"})");
   EXPECT_EQ(account_command<domain::PayOutBalance>(outcome).description, "d");
-  outcome = read({Route::kUsageFact, path}, R"({"attributes":{"k":"v"},"service":"s"})");
+  outcome = read({Operation::kNoteUsage, path}, R"({"attributes":{"k":"v"},"service":"s"})");
   EXPECT_EQ(account_command<domain::NoteUsage>(outcome).service, "s");
 }
 
@@ -561,17 +570,17 @@ TEST(CommandJsonTest, event_ids_become_versions_and_foreign_ones_no_version) {
            {id_of((std::uint64_t{1} << 40) - 1), (std::uint64_t{1} << 40) - 1}}) {
     const Parameters hold = {{"account", "acme"}, {"hold", id}};
     const Parameters event = {{"account", "acme"}, {"event", id}};
-    EXPECT_EQ(
-        account_command<domain::CaptureHold>(read({Route::kCaptureHold, hold}, "")).hold.version,
-        version);
-    EXPECT_EQ(
-        account_command<domain::ReleaseHold>(read({Route::kReleaseHold, hold}, "")).hold.version,
-        version);
-    EXPECT_EQ(account_command<domain::ReverseTopUp>(read({Route::kReverseTopUp, event}, ""))
+    EXPECT_EQ(account_command<domain::CaptureHold>(read({Operation::kCaptureHold, hold}, ""))
+                  .hold.version,
+              version);
+    EXPECT_EQ(account_command<domain::ReleaseHold>(read({Operation::kReleaseHold, hold}, ""))
+                  .hold.version,
+              version);
+    EXPECT_EQ(account_command<domain::ReverseTopUp>(read({Operation::kReverseTopUp, event}, ""))
                   .top_up.version,
               version);
-    const auto refund =
-        read({Route::kRefund, {{"account", "acme"}}}, R"({"reason":"r","charge":")" + id + "\"}");
+    const auto refund = read({Operation::kRefund, {{"account", "acme"}}},
+                             R"({"reason":"r","charge":")" + id + "\"}");
     EXPECT_EQ(account_command<domain::RefundCharge>(refund).charge.version, version);
     EXPECT_FALSE(account_command<domain::RefundCharge>(refund).amount);
   }
@@ -602,11 +611,11 @@ TEST(CommandJsonTest, the_decider_finds_nothing_under_version_zero) {
 
 TEST(CommandJsonTest, a_credit_limit_agrees_with_the_currency_of_the_query) {
   const std::string text = R"({"amount":{"amount":"5","currency":"CHF"},"reason":"x"})";
-  Spec spec{Route::kSetCreditLimit, {{"account", "acme"}}, {}, {{"currency", "SEK"}}};
+  Spec spec{Operation::kSetCreditLimit, {{"account", "acme"}}, {}, {{"currency", "SEK"}}};
   EXPECT_EQ(shown(read(spec, text)), "/amount/currency");
   spec.query = {{"currency", "CHF"}};
   EXPECT_EQ(account_command<domain::SetCreditLimit>(read(spec, text)).reason, "x");
-  spec.route = Route::kClearCreditLimit;
+  spec.route = Operation::kClearCreditLimit;
   const auto cleared = read(spec, R"({"reason":"y"})");
   EXPECT_EQ(account_command<domain::ClearCreditLimit>(cleared).currency->code(), "CHF");
   EXPECT_EQ(account_command<domain::ClearCreditLimit>(cleared).reason, "y");
@@ -616,17 +625,17 @@ TEST(CommandJsonTest, a_credit_limit_agrees_with_the_currency_of_the_query) {
 
 TEST(CommandJsonTest, a_tags_extra_stays_out_of_the_command) {
   const Parameters path = {{"account", "acme"}, {"service", "101"}, {"tag", "contact"}};
-  auto outcome = read({Route::kSetServiceTag, path}, R"({"value":"v","extra":"write to us"})");
+  auto outcome = read({Operation::kSetTag, path}, R"({"value":"v","extra":"write to us"})");
   const auto& command = account_command<domain::SetTag>(outcome);
   EXPECT_EQ(command.service, "101");
   EXPECT_EQ(command.tag, "contact");
   EXPECT_EQ(command.value, "v");
   EXPECT_FALSE(command.extra);
   EXPECT_EQ(std::get<CommandBody>(outcome).extra, "write to us");
-  outcome = read({Route::kSetTag, {{"account", "acme"}, {"tag", "env"}}}, R"({"value":""})");
+  outcome = read({Operation::kSetTag, {{"account", "acme"}, {"tag", "env"}}}, R"({"value":""})");
   EXPECT_FALSE(account_command<domain::SetTag>(outcome).service);
   EXPECT_FALSE(std::get<CommandBody>(outcome).extra);
-  outcome = read({Route::kRemoveServiceTag, path}, "");
+  outcome = read({Operation::kRemoveTag, path}, "");
   EXPECT_EQ(account_command<domain::RemoveTag>(outcome).service, "101");
   EXPECT_EQ(account_command<domain::RemoveTag>(outcome).tag, "contact");
 }
@@ -634,25 +643,28 @@ TEST(CommandJsonTest, a_tags_extra_stays_out_of_the_command) {
 TEST(CommandJsonTest, states_change_with_the_reason_given) {
   const Parameters path = {{"account", "acme"}};
   const char* text = R"({"reason":"audit"})";
-  EXPECT_EQ(account_command<domain::CloseAccount>(read({Route::kCloseAccount, path}, text)).reason,
-            "audit");
   EXPECT_EQ(
-      account_command<domain::ReopenAccount>(read({Route::kReopenAccount, path}, text)).reason,
+      account_command<domain::CloseAccount>(read({Operation::kCloseAccount, path}, text)).reason,
       "audit");
   EXPECT_EQ(
-      account_command<domain::FreezeAccount>(read({Route::kFreezeAccount, path}, text)).reason,
+      account_command<domain::ReopenAccount>(read({Operation::kReopenAccount, path}, text)).reason,
       "audit");
   EXPECT_EQ(
-      account_command<domain::UnfreezeAccount>(read({Route::kUnfreezeAccount, path}, text)).reason,
+      account_command<domain::FreezeAccount>(read({Operation::kFreezeAccount, path}, text)).reason,
       "audit");
   EXPECT_EQ(
-      account_command<domain::ErasePrivateData>(read({Route::kErasePrivate, path}, text)).reason,
+      account_command<domain::UnfreezeAccount>(read({Operation::kUnfreezeAccount, path}, text))
+          .reason,
+      "audit");
+  EXPECT_EQ(
+      account_command<domain::ErasePrivateData>(read({Operation::kErasePrivateData, path}, text))
+          .reason,
       "audit");
 }
 
 TEST(CommandJsonTest, tenant_commands_carry_every_member) {
   auto outcome =
-      read({Route::kSetCurrency, {{"code", "JPY"}}},
+      read({Operation::kSetCurrency, {{"code", "JPY"}}},
            R"({"default_credit_limit":"5000","minimum_top_up":"0.5","status":"inactive"})");
   const auto& currency = tenant_command<domain::SetCurrency>(outcome);
   EXPECT_EQ(currency.currency.code(), "JPY");
@@ -661,26 +673,26 @@ TEST(CommandJsonTest, tenant_commands_carry_every_member) {
   EXPECT_EQ(currency.status, domain::CurrencyStatus::kInactive);
   EXPECT_TRUE(std::get<CommandBody>(outcome).account.empty());
 
-  outcome = read({Route::kCreateTenant}, R"({"id":"hosting-eu","name":"Hosting"})");
+  outcome = read({Operation::kCreateTenant}, R"({"id":"hosting-eu","name":"Hosting"})");
   EXPECT_EQ(std::get<CommandBody>(outcome).new_tenant.value(), "hosting-eu");
   EXPECT_EQ(tenant_command<domain::CreateTenant>(outcome).name, "Hosting");
   EXPECT_EQ(tenant_command<domain::CreateTenant>(outcome).first_key.roles.bits,
             static_cast<std::uint8_t>(domain::Role::kAdmin));
 
-  outcome = read({Route::kCreateKey}, R"({"name":"robot","roles":["auditor","operator"]})");
+  outcome = read({Operation::kCreateKey}, R"({"name":"robot","roles":["auditor","operator"]})");
   const auto& key = tenant_command<domain::CreateApiKey>(outcome).key;
   EXPECT_EQ(key.name, "robot");
   EXPECT_TRUE(key.roles.has(domain::Role::kAuditor) && key.roles.has(domain::Role::kOperator));
   EXPECT_FALSE(key.roles.has(domain::Role::kAdmin) || key.roles.has(domain::Role::kClient));
-  outcome = read({Route::kCreateKey}, R"({"roles":["client"],"accounts":["b","a"]})");
+  outcome = read({Operation::kCreateKey}, R"({"roles":["client"],"accounts":["b","a"]})");
   EXPECT_EQ(tenant_command<domain::CreateApiKey>(outcome).key.accounts,
             (std::vector{AccountId("b"), AccountId("a")}));
-  outcome = read({Route::kRevokeKey, {{"key", "k-1"}}}, "");
+  outcome = read({Operation::kRevokeKey, {{"key", "k-1"}}}, "");
   EXPECT_EQ(tenant_command<domain::RevokeApiKey>(outcome).id, "k-1");
 }
 
 TEST(CommandJsonTest, a_client_key_is_nothing_else_and_names_its_accounts) {
-  const Spec spec{Route::kCreateKey};
+  const Spec spec{Operation::kCreateKey};
   EXPECT_EQ(shown(read(spec, R"({"roles":["client"]})")), "/accounts");
   EXPECT_EQ(shown(read(spec, R"({"roles":["client"],"accounts":[]})")), "/accounts");
   EXPECT_EQ(shown(read(spec, R"({"roles":["client","auditor"],"accounts":["a"]})")), "/roles");

@@ -416,28 +416,6 @@ TEST_F(HttpServerTest, an_answer_for_a_client_that_left_is_dropped) {
   EXPECT_TRUE(all_connections_end());
 }
 
-TEST_F(HttpServerTest, posted_work_runs_on_the_io_thread_where_answers_need_no_hop) {
-  start();
-  RawClient client(port);
-  client.send("GET /never HTTP/1.1\r\nHost: a\r\n\r\n" + std::string(kMarker));
-  const Respond respond = handler.kept_respond();
-  std::promise<std::thread::id> ran_on;
-  server->post([&] {
-    respond(HttpResponse{});
-    ran_on.set_value(std::this_thread::get_id());
-  });
-  const std::thread::id posted_on = ran_on.get_future().get();
-  {
-    const std::lock_guard lock(handler.mutex);
-    EXPECT_EQ(posted_on, handler.io_thread);
-  }
-  EXPECT_EQ(client.read().status, 200);
-  EXPECT_EQ(client.read().body, "/marker|");
-  server->post([] { throw std::runtime_error("posted"); });
-  EXPECT_EQ(client.get("/marker").body, "/marker|");
-  EXPECT_EQ(server->stats().failures, 1U);
-}
-
 TEST_F(HttpServerTest, many_clients_are_served_by_several_threads) {
   config.threads = 2;
   start();

@@ -145,11 +145,13 @@ TEST(SettingsTest, numbers_outside_their_bounds_are_refused_in_the_words_of_thei
 }
 
 TEST(SettingsTest, a_listen_address_must_be_one) {
-  for (const std::string text : {"nowhere", "127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:65536",
-                                 "127.0.0.1:-1", "::1:80", "a b:80", "http://h:80"}) {
+  for (const std::string text :
+       {"nowhere", "127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
+        "a b:80", "http://h:80", "localhost:0", "[localhost]:80", "[127.0.0.1]:80", "1.2.3:80",
+        "127.0.0.1:000080", "[]:80"}) {
     EXPECT_THAT(wrong({{{"listen", text}}, {}, {}}), HasSubstr("--listen")) << text;
   }
-  for (const std::string text : {"127.0.0.1:0", "localhost:65535", "[::1]:8080", "0.0.0.0:80"}) {
+  for (const std::string text : {"127.0.0.1:0", "127.0.0.1:65535", "[::1]:8080", "0.0.0.0:80"}) {
     EXPECT_EQ(wrong({{{"listen", text}}, {}, {}}), "") << text;
   }
 }

@@ -120,12 +120,41 @@ TEST_P(EventLogContractTest, reading_starts_at_the_entry_that_holds_the_position
   EXPECT_EQ(first(2), 0U);
   EXPECT_EQ(first(3), 1U);
   EXPECT_EQ(first(4), 1U);
-  EXPECT_EQ(first(5), 2U) << "claims before the position come along";
+  EXPECT_EQ(first(5), 4U) << "entries without events before it are passed over";
   EXPECT_EQ(first(6), 5U);
   EXPECT_EQ(first(9), 5U);
   EXPECT_EQ(first(10), 6U);
   EXPECT_EQ(first(11), 99U);
   EXPECT_EQ(read_all(log(), 4).size(), entries.size() - 1);
+}
+
+TEST_P(EventLogContractTest, what_comes_next_includes_entries_without_events) {
+  append_all(log(), {3, 0, 0});
+  auto cursor = log().read(3);
+  EXPECT_EQ((*(*cursor)->next())->entry_no, 1U);
+  append_all(log(), {2});
+  EXPECT_EQ((*(*cursor)->next())->entry_no, 2U);
+  EXPECT_EQ((*(*cursor)->next())->entry_no, 3U);
+  EXPECT_EQ(read_all(log(), 3).front().entry_no, 3U) << "now there is an entry that holds it";
+}
+
+TEST_P(EventLogContractTest, every_event_is_found_at_its_position_whatever_comes_before_it) {
+  // Positions:                                           -  -  0-2  -  -  3  4-5  -
+  const std::vector<Entry> entries = append_all(log(), {0, 0, 3, 0, 0, 1, 2, 0});
+  const auto number_at = [this](std::uint64_t position) {
+    const auto entry = entry_at(log(), position);
+    EXPECT_TRUE(entry.ok());
+    return entry->has_value() ? (*entry)->entry_no : std::uint64_t{99};
+  };
+  EXPECT_EQ(number_at(0), 2U);
+  EXPECT_EQ(number_at(2), 2U);
+  EXPECT_EQ(number_at(3), 5U);
+  EXPECT_EQ(number_at(4), 6U);
+  EXPECT_EQ(number_at(5), 6U);
+  EXPECT_EQ(number_at(6), 99U);
+  EXPECT_EQ(number_at(UINT64_MAX), 99U);
+  EXPECT_EQ(read_all(log(), 0), entries);
+  EXPECT_EQ(read_all(log(), UINT64_MAX), std::vector<Entry>());
 }
 
 TEST_P(EventLogContractTest, a_cursor_at_the_end_goes_on_with_later_appends) {

@@ -33,7 +33,11 @@ class TenantsTest(LedgerCase):
             return {"admin"}
         if path == "/v1/events":
             return {"admin", "auditor"}
-        if path.startswith("/v1/catalogue") or path in ("/v1/settings", "/metrics"):
+        if path.startswith("/v1/catalogue") or path in (
+            "/v1/general-ledger",
+            "/v1/settings",
+            "/metrics",
+        ):
             return {"admin", "operator", "auditor"}
         if method == "GET":
             return set(ROLES)

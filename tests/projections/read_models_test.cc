@@ -264,32 +264,44 @@ RC_GTEST_PROP(GeneralLedgerTest, totals_equal_the_postings_and_sum_to_zero_per_c
   if (*rc::gen::arbitrary<bool>()) days.first = today - *rc::gen::inRange(0, 20);
   if (*rc::gen::arbitrary<bool>()) days.last = today - *rc::gen::inRange(0, 20);
 
-  std::map<std::pair<LedgerAccount, std::string>, std::pair<int128, int128>> expected;
+  using Sums = std::map<std::pair<LedgerAccount, std::string>, std::pair<int128, int128>>;
+  Sums expected;
+  Sums opening;
   for (const auto& event : books.history.events) {
     if (event.stream.tenant != TenantId("acme")) continue;
     const std::int64_t day = utc_day_of(event.effective_at);
-    if ((days.first && day < *days.first) || (days.last && day > *days.last)) continue;
+    if (days.last && day > *days.last) continue;
+    const bool is_before = days.first && day < *days.first;
     for (const auto& posting : domain::postings_of(event.event, event.rules_version)) {
-      auto& [debits, credits] =
-          expected[{posting.account, std::string(posting.amount.currency.code())}];
+      const std::pair key{posting.account, std::string(posting.amount.currency.code())};
+      (is_before ? expected : opening)[key];  // An account is shown whole.
+      auto& [debits, credits] = (is_before ? opening : expected)[key];
       const int128 units = posting.amount.amount.units;
       (units < 0 ? credits : debits) += units < 0 ? -units : units;
     }
   }
   const auto balance = trial_balance(*books.reader, kGeneralLedgerTable, TenantId("acme"), days);
   RC_ASSERT(balance.ok());
-  std::map<std::pair<LedgerAccount, std::string>, std::pair<int128, int128>> found;
+  Sums found;
+  Sums found_opening;
   for (const auto& total : balance->accounts) {
     RC_ASSERT((total.sums.debits.units.high == 0 && total.sums.credits.units.high == 0));
     found[{total.account, std::string(total.currency.code())}] = {
         static_cast<int128>(total.sums.debits.units.low),
         static_cast<int128>(total.sums.credits.units.low)};
+    found_opening[{total.account, std::string(total.currency.code())}] = {
+        static_cast<int128>(total.opening.debits.units.low),
+        static_cast<int128>(total.opening.credits.units.low)};
   }
   RC_ASSERT(found == expected);
+  RC_ASSERT(found_opening == opening);
   std::set<std::string> currencies;
   for (const auto& [key, sums] : expected) currencies.insert(key.second);
   RC_ASSERT(balance->currencies.size() == currencies.size());
-  for (const auto& total : balance->currencies) RC_ASSERT(total.is_balanced());
+  for (const auto& total : balance->currencies) {
+    RC_ASSERT(total.is_balanced());
+    RC_ASSERT(total.opening.debits == total.opening.credits);
+  }
 }
 
 TEST(GeneralLedgerTest, sums_beyond_128_bits_stay_exact_and_do_not_stop_the_books) {

@@ -39,6 +39,29 @@ TEST_F(InspectTest, an_event_is_shown_as_json_and_as_it_is_stored) {
   }
 }
 
+TEST_F(InspectTest, an_event_behind_entries_without_events_is_shown) {
+  const std::uint64_t next = inspect_stats(dir())->head.next_position;
+  {
+    RocksLog::Options options;
+    auto log = RocksLog::open(dir(), options);
+    ASSERT_TRUE(log.ok());
+    const auto head = (*log)->head();
+    Entry entry;
+    entry.kind = eventstore::EntryKind::kGeneration;
+    entry.generation = 1;
+    entry.entry_no = head.entry_count;
+    entry.base_position = head.next_position;
+    entry.first_recorded_at = entry.last_recorded_at = head.last_recorded_at;
+    entry.prev_chain = head.chain;
+    ASSERT_EQ((*log)->append(entry), eventstore::AppendOutcome::kCommitted);
+  }
+  make_ledger(dir(), clock_, 20, 5);
+  const auto view = inspect_event(dir(), next);
+  ASSERT_TRUE(view.ok()) << view.status().message();
+  EXPECT_EQ(view->position, next);
+  EXPECT_EQ(view->generation, 1u);
+}
+
 TEST_F(InspectTest, what_is_beyond_the_end_is_not_found) {
   EXPECT_EQ(inspect_entry(dir(), 1'000'000).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(inspect_event(dir(), 1'000'000).status().code(), StatusCode::kNotFound);

@@ -61,9 +61,9 @@ class LedgerRig {
     log_ = opened(RocksLog::open(dir, options));
     kv_ = opened(open_projections(dir, {}));
     private_kv_ = opened(open_private(dir, RocksKv::Mode::kReadWrite));
-    private_store_ = std::make_unique<eventstore::PrivateStore>(*private_kv_, random_);
     using eventstore::PrivateStore;
-    for (const auto name : {PrivateStore::kApiKeysSecret, PrivateStore::kFingerprintsSecret}) {
+    private_store_ = std::make_unique<PrivateStore>(*private_kv_, random_);
+    for (const std::string_view name : kSecretNames) {
       CHECK(private_store_->secret(name, PrivateStore::IfMissing::kMake).ok());
     }
     private_follower_ =

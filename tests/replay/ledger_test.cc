@@ -151,6 +151,8 @@ TEST_F(LedgerTest, eight_threads_charge_eight_accounts_and_every_cent_is_there) 
                               [&applied](bool reached) { applied.set_value(reached); });
   ASSERT_TRUE(waits && applied.get_future().get());
   ASSERT_TRUE(projector_.stop().ok());
+  // However busy the machine is: the thread ends after its batch, wherever that was.
+  ASSERT_TRUE(projector_.run_once().ok());
   domain::Amount sum;
   for (int i = 0; i < kThreads; ++i) {
     const auto state = index_.account_state(TenantId("main"), AccountId("a" + std::to_string(i)));
@@ -425,6 +427,20 @@ TEST_F(LedgerTest, after_the_log_has_failed_all_are_answered_and_nobody_spins) {
             AnswerKind::kUnknown);
   EXPECT_FALSE(ledger_->close(clock_.now()).ok());
   ledger_->stop();
+}
+
+TEST_F(LedgerTest, a_look_up_that_fails_is_not_begun_and_says_why) {
+  Status cause;
+  ledger_->on_look_up_failure([&cause](const Status& status) { cause = status; });
+  KvBatch batch;
+  const auto stream = domain::StreamId::account(TenantId("main"), AccountId("a"));
+  batch.put(projections::kStatesTable, latest_state_key(stream), "no state");
+  ASSERT_TRUE(rows_.write(batch).ok());
+  domain::TopUp top_up;
+  top_up.amount = usd("1");
+  EXPECT_EQ(submit(command("a", top_up, "k")).get().kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(cause.code(), StatusCode::kCorrupt) << cause.message();
+  EXPECT_EQ(log_.head().next_position, 0U);
 }
 
 }  // namespace

@@ -266,7 +266,11 @@ void Simulation::crash() {
     world_->restart();
     if (!world_->failed()) return;
   }
-  world_->crash(rng_.next());
+  if (rng_.chance(20)) {
+    world_->restore(rng_.next());
+  } else {
+    world_->crash(rng_.next());
+  }
   if (rng_.chance(25)) world_->check_tables();
 }
 

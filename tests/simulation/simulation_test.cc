@@ -73,6 +73,7 @@ constexpr const char* kPaths[] = {
     "crash between two tables of a batch",
     "look-up in the middle of a batch",
     "proper end",
+    "restored under the next generation",
     "offered after the store failed",
     "duplicate joined in the open entry",
     "duplicate joined in flight",

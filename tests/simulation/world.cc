@@ -353,6 +353,26 @@ void World::crash(std::uint64_t kv_seed) {
   check_log();
 }
 
+void World::restore(std::uint64_t kv_seed) {
+  crash(kv_seed);
+  raise_generation();
+  crash(kv_seed);
+}
+
+void World::raise_generation() {
+  const auto head = log_.head();
+  eventstore::Entry entry;
+  entry.kind = eventstore::EntryKind::kGeneration;
+  entry.generation = head.generation + 1;
+  entry.entry_no = head.entry_count;
+  entry.base_position = head.next_position;
+  entry.first_recorded_at = entry.last_recorded_at = head.last_recorded_at;
+  entry.prev_chain = head.chain;
+  require(log_.append(entry) == AppendOutcome::kCommitted, "a generation is not taken");
+  trace_.line("generation " + text(entry.generation));
+  trace_.mark("restored under the next generation");
+}
+
 void World::restart() {
   drain();
   if (failed()) return;

@@ -14,6 +14,7 @@
 #include "eventstore/memory_kv.h"
 #include "eventstore/recorded_clock.h"
 #include "eventstore/sequencer.h"
+#include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "tests/simulation/model.h"
 #include "tests/simulation/trace.h"
@@ -95,6 +96,8 @@ class World {
   bool failed() const { return failed_ || projector_failed_; }
   /// The process dies with all its memory and starts again; the seed picks what tables lose.
   void crash(std::uint64_t kv_seed);
+  /// The same, and the log goes on under the next generation, as after a restore.
+  void restore(std::uint64_t kv_seed);
   /// The process ends properly and starts again.
   void restart();
 
@@ -133,6 +136,7 @@ class World {
   };
 
   void start();
+  void raise_generation();
   void resolve(Taken& taken);
   bool is_limited(const Taken& taken, std::uint64_t written);
   void check_answer(Taken& taken, const eventstore::Answer& answer);

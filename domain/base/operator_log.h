@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string_view>
+
+#include "domain/base/result.h"
+
+namespace daybook {
+
+/// Where the parts tell the operator why something failed that a client only learns the kind of.
+///
+/// Neither amounts with names nor credentials nor anybody's own words go in: causes name files,
+/// positions and tables. An implementation bounds the size and the rate of what it keeps; a call
+/// costs little and never fails. Thread rule: any thread.
+class OperatorLog {
+ public:
+  virtual ~OperatorLog() = default;
+
+  /// `what`: a few fixed words. `request_id` is empty where no single request is concerned.
+  virtual void failed(std::string_view what, const Status& cause, std::string_view request_id) = 0;
+};
+
+}  // namespace daybook
