@@ -183,7 +183,7 @@ class MemoryLimitTest(LimitCase):
             grown = max(grown, self.resident() - before)
             time.sleep(0.05)
         print(f"slow readers: {grown / 100 / 1024:.0f} KiB each", flush=True)
-        self.assertLess(grown / 100, 2 * MEBIBYTE)
+        self.assertLess(grown / 100, 4 * MEBIBYTE)  # the log is several times that
         first = b""
         while b"\r\n\r\n" not in first:
             first += slow[0].recv(4096)
