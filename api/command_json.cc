@@ -227,11 +227,9 @@ class CommandReader {
   }
 
   CommandBody create_key() {
-    using domain::Role;
     domain::KeyGrant key;
     key.name = body_.optional_text("name", kNameRule);
-    for (const Role role : body_.required_choices(
-             "roles", {Role::kAdmin, Role::kOperator, Role::kAuditor, Role::kClient})) {
+    for (const domain::Role role : body_.required_choices("roles", domain::kAllRoles)) {
       key.roles.add(role);
     }
     const auto accounts = body_.optional_texts("accounts", kAccountRule, kKeyAccountsMax);
@@ -244,9 +242,9 @@ class CommandReader {
       errors_.at("/accounts",
                  "must have at most " + std::to_string(kKeyAccountsBytesMax) + " bytes in all");
     }
-    if (key.roles.has(Role::kClient)) {
+    if (key.roles.has(domain::Role::kClient)) {
       domain::Roles alone;
-      alone.add(Role::kClient);
+      alone.add(domain::Role::kClient);
       if (key.roles != alone) errors_.at("/roles", "\"client\" goes with no other role");
       if (!is_given("accounts")) errors_.at("/accounts", "is required with the role \"client\"");
     } else if (is_given("accounts") && key.roles.bits != 0) {

@@ -27,7 +27,6 @@ using domain::Amount;
 using domain::Currency;
 using domain::Money;
 using eventstore::json_array;
-using eventstore::json_string;
 using eventstore::JsonObject;
 
 HttpResponse account_response(const AccountView& view, std::string body) {

@@ -7,6 +7,7 @@
 #include "api/paging.h"
 #include "domain/tenant.h"
 #include "eventstore/json_text.h"
+#include "eventstore/public_json.h"
 
 namespace daybook::api {
 namespace {
@@ -33,13 +34,8 @@ std::string currency_json(const domain::CurrencyEntry& entry, std::uint64_t cata
 
 std::string key_json(const domain::ApiKey& key) {
   JsonObject row;
-  std::vector<std::string> roles;
-  for (const auto role : {domain::Role::kAdmin, domain::Role::kOperator, domain::Role::kAuditor,
-                          domain::Role::kClient}) {
-    if (key.grant.roles.has(role)) roles.push_back(json_string(name_of(role)));
-  }
   row.string("id", key.grant.id)
-      .raw("roles", json_array(roles))
+      .raw("roles", eventstore::roles_json(key.grant.roles))
       .string("created_at", to_rfc3339(key.created_at));
   if (key.grant.name) row.string("name", *key.grant.name);
   if (!key.grant.accounts.empty()) {

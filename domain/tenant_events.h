@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@ namespace daybook::domain {
 
 /// What a key may do, as bits of a set. These numbers are the stored format.
 enum class Role : std::uint8_t { kAdmin = 1, kOperator = 2, kAuditor = 4, kClient = 8 };
+inline constexpr std::initializer_list<Role> kAllRoles{Role::kAdmin, Role::kOperator,
+                                                       Role::kAuditor, Role::kClient};
 
 /// A set of roles.
 struct Roles {

@@ -88,14 +88,7 @@ class DataWriter {
     for (const auto& account : accounts) values.push_back(json_string(account.value()));
     return json_array(values);
   }
-  static std::string json_of(domain::Roles roles) {
-    std::vector<std::string> values;
-    for (const auto role : {domain::Role::kAdmin, domain::Role::kOperator, domain::Role::kAuditor,
-                            domain::Role::kClient}) {
-      if (roles.has(role)) values.push_back(json_string(name_of(role)));
-    }
-    return json_array(values);
-  }
+  static std::string json_of(domain::Roles roles) { return roles_json(roles); }
   std::string json_of(domain::KeyGrant grant) const {
     DataWriter writer(stream_);
     grant.serialize(writer);
@@ -113,6 +106,14 @@ class DataWriter {
 };
 
 }  // namespace
+
+std::string roles_json(domain::Roles roles) {
+  std::vector<std::string> values;
+  for (const auto role : domain::kAllRoles) {
+    if (roles.has(role)) values.push_back(json_string(name_of(role)));
+  }
+  return json_array(values);
+}
 
 std::string money_json(const domain::Money& money) {
   std::string out = R"({"amount":")";

@@ -15,6 +15,9 @@ namespace daybook::eventstore {
 /// `{"amount":"30.25","currency":"USD"}`
 std::string money_json(const domain::Money& money);
 
+/// `["admin","auditor"]`, in the order of kAllRoles.
+std::string roles_json(domain::Roles roles);
+
 /// The whole canonical event.
 std::string public_json(const domain::RecordedEvent& event);
 

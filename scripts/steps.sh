@@ -59,7 +59,9 @@ step() {
   if ((failed == 0)); then tests_failed=$((tests_failed + 1)); fi
   if ((status == 124 || status == 137)); then name+=" (ended after $limit s)"; fi
   printf 'FAIL  %5ds  %s\n' $((SECONDS - start)) "$name"
-  tail -n 2000 "$log" | sed 's/^/      | /'
+  # What passed is left out, so that what failed stands at the top.
+  grep -vE '^ok +|^ *Start +[0-9]+: | +Passed +[0-9.]+ sec *$' "$log" | tail -n 2000 |
+    sed 's/^/      | /' || true
   return 1
 }
 
