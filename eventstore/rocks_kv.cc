@@ -95,12 +95,33 @@ rocksdb::ColumnFamilyOptions table_options(TableSpec::Use use,
   return table;
 }
 
+/// What a store says when RocksDB fails: its path, and the way out where files are damaged.
+class Failures {
+ public:
+  Failures(const std::string& path, std::string way_out)
+      : path_(path), way_out_(std::move(way_out)) {}
+
+  Status status(const rocksdb::Status& status, const char* doing) const {
+    const Status said = from_rocks(status, path_ + ": " + doing);
+    if (said.code() != StatusCode::kCorrupt || way_out_.empty()) return said;
+    return corrupt(said.message() + "; " + way_out_);
+  }
+
+ private:
+  std::string path_;
+  std::string way_out_;
+};
+
 /// Rows of one table under one snapshot, or of nothing.
 class RocksCursor final : public KvCursor {
  public:
-  RocksCursor(rocksdb::DB* db, const rocksdb::Snapshot* snapshot, Handle handle,
-              std::string_view from, std::string_view to, bool backwards)
-      : handle_(std::move(handle)), from_(from), to_(to), backwards_(backwards) {
+  RocksCursor(rocksdb::DB* db, const rocksdb::Snapshot* snapshot, const Failures& failures,
+              Handle handle, std::string_view from, std::string_view to, bool backwards)
+      : failures_(failures),
+        handle_(std::move(handle)),
+        from_(from),
+        to_(to),
+        backwards_(backwards) {
     if (handle_ == nullptr || (!to.empty() && to <= from)) return;
     lower_ = from_;
     upper_ = to_;
@@ -135,10 +156,11 @@ class RocksCursor final : public KvCursor {
     return view(rows_->value());
   }
   Status status() const override {
-    return rows_ == nullptr ? Status() : from_rocks(rows_->status(), "scan");
+    return rows_ == nullptr ? Status() : failures_.status(rows_->status(), "scan");
   }
 
  private:
+  const Failures& failures_;
   Handle handle_;
   std::string from_;
   std::string to_;
@@ -149,6 +171,7 @@ class RocksCursor final : public KvCursor {
 };
 
 Result<std::optional<std::string>> get_row(rocksdb::DB* db, const rocksdb::Snapshot* snapshot,
+                                           const Failures& failures,
                                            rocksdb::ColumnFamilyHandle* handle,
                                            std::string_view key) {
   if (handle == nullptr) return std::optional<std::string>();
@@ -157,35 +180,38 @@ Result<std::optional<std::string>> get_row(rocksdb::DB* db, const rocksdb::Snaps
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = db->Get(options, handle, slice(key), &value);
   if (status.IsNotFound()) return std::optional<std::string>();
-  if (!status.ok()) return from_rocks(status, "get");
+  if (!status.ok()) return failures.status(status, "get");
   return std::optional<std::string>(value.ToString());
 }
 
 class RocksReader final : public KvReader {
  public:
-  RocksReader(rocksdb::DB* db, std::vector<Handle> handles)
-      : db_(db), handles_(std::move(handles)), snapshot_(db->GetSnapshot()) {}
+  RocksReader(rocksdb::DB* db, const Failures& failures, std::vector<Handle> handles)
+      : db_(db), failures_(failures), handles_(std::move(handles)), snapshot_(db->GetSnapshot()) {}
   ~RocksReader() override { db_->ReleaseSnapshot(snapshot_); }
   RocksReader(const RocksReader&) = delete;
   RocksReader& operator=(const RocksReader&) = delete;
 
   Result<std::optional<std::string>> get(Table table, std::string_view key) const override {
     CHECK(table < handles_.size());
-    return get_row(db_, snapshot_, handles_[table].get(), key);
+    return get_row(db_, snapshot_, failures_, handles_[table].get(), key);
   }
   std::unique_ptr<KvCursor> scan(Table table, std::string_view from,
                                  std::string_view to) const override {
     CHECK(table < handles_.size());
-    return std::make_unique<RocksCursor>(db_, snapshot_, handles_[table], from, to, false);
+    return std::make_unique<RocksCursor>(db_, snapshot_, failures_, handles_[table], from, to,
+                                         false);
   }
   std::unique_ptr<KvCursor> scan_backwards(Table table, std::string_view from,
                                            std::string_view to) const override {
     CHECK(table < handles_.size());
-    return std::make_unique<RocksCursor>(db_, snapshot_, handles_[table], from, to, true);
+    return std::make_unique<RocksCursor>(db_, snapshot_, failures_, handles_[table], from, to,
+                                         true);
   }
 
  private:
   rocksdb::DB* db_;
+  const Failures& failures_;
   std::vector<Handle> handles_;
   const rocksdb::Snapshot* snapshot_;
 };
@@ -197,8 +223,9 @@ class RocksKv::Core {
   Core(std::string path, std::vector<TableSpec> tables, Options options)
       : path_(std::move(path)),
         tables_(std::move(tables)),
-        options_(options),
-        cache_(rocksdb::NewLRUCache(options.block_cache_bytes)),
+        options_(std::move(options)),
+        failures_(path_, options_.way_out),
+        cache_(rocksdb::NewLRUCache(options_.block_cache_bytes)),
         handles_(tables_.size()) {}
 
   ~Core() {
@@ -233,23 +260,23 @@ class RocksKv::Core {
       const rocksdb::Status added =
           operation.value ? operations.Put(handle, slice(operation.key), slice(*operation.value))
                           : operations.Delete(handle, slice(operation.key));
-      if (!added.ok()) return from_rocks(added, path_ + ": batch");
+      if (!added.ok()) return failures_.status(added, "batch");
     }
     rocksdb::WriteOptions options;
     options.disableWAL = !options_.durable;
     options.sync = options_.durable;
-    return settled(db_->Write(options, &operations), ": write");
+    return settled(db_->Write(options, &operations), "write");
   }
 
   Result<std::optional<std::string>> get(Table table, std::string_view key) const {
     CHECK(table < tables_.size());
     const std::shared_lock lock(mutex_);
-    return get_row(db_.get(), nullptr, handles_[table].get(), key);
+    return get_row(db_.get(), nullptr, failures_, handles_[table].get(), key);
   }
 
   std::unique_ptr<KvReader> snapshot() const {
     const std::shared_lock lock(mutex_);
-    return std::make_unique<RocksReader>(db_.get(), handles_);
+    return std::make_unique<RocksReader>(db_.get(), failures_, handles_);
   }
 
   Status flush() {
@@ -260,7 +287,7 @@ class RocksKv::Core {
     if (options_.durable) return {};  // Every write was synced.
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     for (const Handle& handle : handles_) handles.push_back(handle.get());
-    return settled(db_->Flush(rocksdb::FlushOptions(), handles), ": flush");
+    return settled(db_->Flush(rocksdb::FlushOptions(), handles), "flush");
   }
 
   Status clear(Table table) {
@@ -271,12 +298,12 @@ class RocksKv::Core {
     const std::unique_lock lock(mutex_);
     const Status before = failure();
     if (!before.ok()) return before;
-    Status status = settled(db_->DropColumnFamily(handles_[table].get()), ": drop table");
+    Status status = settled(db_->DropColumnFamily(handles_[table].get()), "drop table");
     if (!status.ok()) return status;
     rocksdb::ColumnFamilyHandle* handle = nullptr;
     status = settled(db_->CreateColumnFamily(table_options(tables_[table].use, cache_),
                                              tables_[table].name, &handle),
-                     ": create table");
+                     "create table");
     if (status.ok()) handles_[table] = owned(handle);
     return status;
   }
@@ -292,11 +319,11 @@ class RocksKv::Core {
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     for (const Handle& handle : handles_) handles.push_back(handle.get());
     for (const Handle& handle : others_) handles.push_back(handle.get());
-    const Status flushed = settled(db_->Flush(rocksdb::FlushOptions(), handles), ": flush");
+    const Status flushed = settled(db_->Flush(rocksdb::FlushOptions(), handles), "flush");
     if (!flushed.ok()) return flushed;
     rocksdb::CompactRangeOptions options;
     options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-    return settled(db_->CompactRange(options, handles_[table].get(), nullptr, nullptr), ": purge");
+    return settled(db_->CompactRange(options, handles_[table].get(), nullptr, nullptr), "purge");
   }
 
   Status failure() const {
@@ -305,7 +332,7 @@ class RocksKv::Core {
   }
 
   Status verify_checksums() const {
-    return from_rocks(db_->VerifyChecksum(rocksdb::ReadOptions()), path_ + ": checksums");
+    return failures_.status(db_->VerifyChecksum(rocksdb::ReadOptions()), "checksums");
   }
 
  private:
@@ -318,10 +345,10 @@ class RocksKv::Core {
   }
 
   /// A failed write is final, whatever RocksDB thinks of it.
-  Status settled(const rocksdb::Status& status, const char* what) {
+  Status settled(const rocksdb::Status& status, const char* doing) {
     if (status.ok()) return {};
     const std::lock_guard lock(failure_mutex_);
-    failed_ = from_rocks(status, path_ + what);
+    failed_ = failures_.status(status, doing);
     return failed_;
   }
 
@@ -330,7 +357,7 @@ class RocksKv::Core {
     std::vector<std::string> existing;
     if (path_exists(path_ + "/CURRENT")) {
       const auto listed = rocksdb::DB::ListColumnFamilies(options, path_, &existing);
-      if (!listed.ok()) return from_rocks(listed, path_ + ": open");
+      if (!listed.ok()) return failures_.status(listed, "open");
     } else if (read_only()) {
       return not_found(path_ + ": no store there");
     }
@@ -361,7 +388,7 @@ class RocksKv::Core {
     const rocksdb::Status opened =
         read_only() ? rocksdb::DB::OpenForReadOnly(options, path_, families, &handles, &db)
                     : rocksdb::DB::Open(options, path_, families, &handles, &db);
-    if (!opened.ok()) return from_rocks(opened, path_ + ": open");
+    if (!opened.ok()) return failures_.status(opened, "open");
     db_.reset(db);
     for (std::size_t i = 0; i < handles.size(); ++i) {
       if (table_of[i] < tables_.size()) {
@@ -376,6 +403,7 @@ class RocksKv::Core {
   const std::string path_;
   const std::vector<TableSpec> tables_;
   const Options options_;
+  const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
   mutable std::shared_mutex mutex_;  ///< Held exclusively only while a table is replaced.

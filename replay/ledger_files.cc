@@ -60,6 +60,9 @@ Status write_and_sync(const std::string& path, const std::string& bytes, unsigne
   return {};
 }
 
+/// For whoever meets damaged files of the read models; the log, which is checked first, is whole.
+constexpr const char* kRebuild = "daybook rebuild makes the read models anew from the log";
+
 }  // namespace
 
 LedgerFiles::LedgerFiles(const std::string& directory)
@@ -84,15 +87,15 @@ Result<std::unique_ptr<RocksKv>> open_projections(const std::string& dir,
                                                   const RocksKv::Options& options) {
   CHECK(options.mode == RocksKv::Mode::kReadWrite && !options.durable);
   if (Status status = settle_rebuild(dir); !status.ok()) return status;
-  auto opened = RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
-  if (opened.ok() || opened.status().code() != StatusCode::kCorrupt) return opened;
-  return corrupt(opened.status().message() +
-                 "; the log is whole, and daybook rebuild makes the read models anew from it");
+  RocksKv::Options with_way_out = options;
+  with_way_out.way_out = kRebuild;
+  return RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), with_way_out);
 }
 
 Result<std::unique_ptr<RocksKv>> open_projections_for_reading(const std::string& dir) {
   RocksKv::Options options;
   options.mode = RocksKv::Mode::kReadOnly;
+  options.way_out = kRebuild;
   return RocksKv::open(LedgerFiles(dir).projections, projections::table_specs(), options);
 }
 

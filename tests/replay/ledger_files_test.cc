@@ -61,5 +61,28 @@ TEST(OpenProjectionsTest, damage_names_the_way_out) {
   EXPECT_NE(opened.status().message().find("daybook rebuild"), std::string::npos);
 }
 
+TEST(OpenProjectionsTest, damage_that_is_met_later_names_it_too) {
+  const TempDir dir;
+  {
+    const auto store = open_projections(dir.path(), {});
+    ASSERT_TRUE(store.ok());
+    eventstore::KvBatch batch;
+    batch.put(0, "key", "value");
+    ASSERT_TRUE((*store)->write(batch).ok());
+    ASSERT_TRUE((*store)->flush().ok());
+  }
+  for (const auto& entry :
+       std::filesystem::directory_iterator(LedgerFiles(dir.path()).projections)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream(entry.path(), std::ios::in | std::ios::out | std::ios::binary) << "nonsense";
+  }
+  const auto store = open_projections(dir.path(), {});
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  const auto row = (*store)->get(0, "key");
+  ASSERT_FALSE(row.ok());
+  EXPECT_EQ(row.status().code(), StatusCode::kCorrupt);
+  EXPECT_NE(row.status().message().find("daybook rebuild"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace daybook::replay
