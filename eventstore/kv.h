@@ -18,9 +18,8 @@ using Table = std::uint32_t;
 
 /// What a store is opened with, one per table.
 struct TableSpec {
-  /// How a table is mostly used: filters cost memory and pay only for point look-ups that miss; of
-  /// histories, rows come at the end of a prefix, which is all of the key but its last eight bytes.
-  enum class Use { kPointLookups, kScans, kHistories };
+  /// How a table is mostly used: filters cost memory and pay only for point look-ups that miss.
+  enum class Use { kPointLookups, kScans };
 
   std::string name;
   Use use = Use::kScans;

@@ -22,7 +22,7 @@ inline constexpr eventstore::Table kTableCount = 7;
 /// What to open the store with: index i is table i.
 inline std::vector<eventstore::TableSpec> table_specs() {
   return {{"keys", eventstore::TableSpec::Use::kPointLookups},
-          {"streams", eventstore::TableSpec::Use::kHistories},
+          {"streams", eventstore::TableSpec::Use::kScans},
           {"states"},
           {"balances"},
           {"accounts"},
