@@ -14,6 +14,21 @@
 #include "domain/base/result.h"
 
 namespace daybook::app {
+namespace {
+
+/// CLI11 says "A subcommand is required" where one was given that does not exist.
+std::string unknown_command(const CLI::App& app) {
+  const CLI::App* last = &app;
+  while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
+  const auto left = last->remaining();
+  const bool has_commands = !last->get_subcommands([](const CLI::App*) { return true; }).empty();
+  if (!has_commands || left.empty()) return {};
+  const bool is_option = left.front().starts_with('-');
+  return "there is no " + std::string(is_option ? "option" : "command") + " \"" + left.front() +
+         "\"";
+}
+
+}  // namespace
 
 int exit_code_of(StatusCode code) {
   switch (code) {
@@ -95,7 +110,8 @@ int run_command_line(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     // Help asked for is data; everything else is a mistake, whatever CLI11's own numbers say.
     if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
-    return report_usage(std::string(error.what()) + "\nTry: daybook --help");
+    const std::string unknown = unknown_command(app);
+    return report_usage((unknown.empty() ? error.what() : unknown) + "\nTry: daybook --help");
   }
   CHECK(chosen != nullptr);
   const int status = chosen();

@@ -103,7 +103,9 @@ void add_import(CLI::App& app, Command& chosen) {
   focus->add_option("--config", options->config_file, "TOML file with settings, for --data");
   focus->add_flag("--keep-going", options->keep_going,
                   "Import the rows that are right even though others are wrong");
-  focus->add_flag("--json", options->json, "Print the summary as one JSON object");
+  focus->add_flag("--json", options->json,
+                  "Print the summary as one JSON object; rows = imported + already_there + refused "
+                  "+ wrong + not_tried");
   focus->callback([&chosen, options] { chosen = [options] { return run(*options); }; });
 }
 

@@ -14,6 +14,7 @@
 #include "domain/base/time.h"
 #include "eventstore/json_text.h"
 #include "eventstore/position.h"
+#include "eventstore/public_json.h"
 #include "eventstore/system_ports.h"
 #include "replay/account_replay.h"
 #include "replay/backup.h"
@@ -35,6 +36,7 @@ struct Options {
   std::optional<std::uint64_t> entry;
   std::string position;
   std::string backup;
+  bool hex = false;
 };
 
 void print(const Options& options, const std::string& json, const std::string& text) {
@@ -66,7 +68,7 @@ int verify(const Options& options) {
   if (!report_of.ok()) return report(report_of.status());
   print(options, to_json(*report_of), to_text(*report_of));
   if (report_of->ok()) return kExitOk;
-  std::cerr << "daybook: " << to_text(*report_of->difference) << '\n';
+  std::cerr << "daybook: verification failed; docs/operations.md says what to do\n";
   return kExitVerification;
 }
 
@@ -137,6 +139,13 @@ int show(const Options& options, const Result<View>& view) {
   return kExitOk;
 }
 
+/// Without the stored bytes, which tell people nothing.
+std::string short_text(const replay::EventView& view) {
+  return "position " + to_text(eventstore::PublicPosition{view.generation, 0, view.position}) +
+         " in entry " + std::to_string(view.entry_no) + "\n" + eventstore::public_json(view.event) +
+         "\nstored " + std::to_string(view.bytes.size()) + " bytes; --hex shows them\n";
+}
+
 int inspect(const Options& options) {
   if (options.entry) return show(options, replay::inspect_entry(options.data, *options.entry));
   if (options.position.empty()) return show(options, replay::inspect_stats(options.data));
@@ -146,7 +155,9 @@ int inspect(const Options& options) {
   if (view.ok() && view->generation != position->generation) {
     return report(of_another_generation(options.position, view->generation));
   }
-  return show(options, view);
+  if (!view.ok() || options.json || options.hex) return show(options, view);
+  print(options, "", short_text(*view));
+  return kExitOk;
 }
 
 int backup(const Options& options) {
@@ -211,7 +222,9 @@ void add_offline_verbs(CLI::App& app, Command& chosen) {
 
   verb = add_verb(app, "inspect", "Show what is stored: sizes, an entry or an event", options);
   auto* entry = verb->add_option("--entry", options->entry, "Number of the entry");
-  verb->add_option("--position", options->position, "Position of the event")->excludes(entry);
+  auto* position = verb->add_option("--position", options->position, "Position of the event");
+  position->excludes(entry);
+  verb->add_flag("--hex", options->hex, "Show the stored bytes of the event, too")->needs(position);
   run_as(verb, chosen, options, inspect);
 
   verb = add_verb(app, "backup", "Copy the ledger, also while it is served", options);

@@ -32,14 +32,12 @@ constexpr int kConflict = 409;
 constexpr int kTriesMax = 60;
 constexpr std::chrono::milliseconds kPause{500};
 
-/// What the ledger says against an item: `insufficient-funds: …`.
+/// What the ledger says against an item.
 std::string reason_in(const ImportOutcome& outcome) {
   const auto parsed = api::parse_json(outcome.body);
   const auto* json = std::get_if<api::JsonValue>(&parsed);
   if (json == nullptr) return "status " + std::to_string(outcome.status);
-  const std::string title = text_member(*json, "title");
-  const std::string detail = text_member(*json, "detail");
-  return detail.empty() ? title : title + ": " + detail;
+  return problem_text(*json);
 }
 
 }  // namespace
@@ -198,6 +196,10 @@ bool FocusImport::complete() const {
          counts_.imported + counts_.present == counts_.rows;
 }
 
+std::uint64_t FocusImport::not_tried() const {
+  return counts_.rows - counts_.imported - counts_.present - counts_.refused;
+}
+
 std::string FocusImport::summary_text() const {
   std::string text;
   for (const auto& [key, sum] : sums_) {
@@ -205,9 +207,10 @@ std::string FocusImport::summary_text() const {
             to_text(domain::Money{sum.cost, key.second}) + " " + std::string(key.second.code()) +
             "\n";
   }
-  text += with_commas(counts_.imported) + " imported, " + with_commas(counts_.present) +
-          " already there, " + with_commas(counts_.refused) + " refused, " +
-          with_commas(counts_.wrong) + " wrong; " + with_commas(counts_.opened) +
+  text += with_commas(counts_.rows + counts_.wrong) + " rows: " + with_commas(counts_.imported) +
+          " imported, " + with_commas(counts_.present) + " already there, " +
+          with_commas(counts_.refused) + " refused, " + with_commas(counts_.wrong) + " wrong, " +
+          with_commas(not_tried()) + " not tried; " + with_commas(counts_.opened) +
           " accounts opened\n";
   if (counts_.imported == 0 && counts_.present > 0) {
     text += "Nothing was changed.\n";
@@ -230,11 +233,12 @@ std::string FocusImport::summary_json() const {
                            .text());
   }
   return JsonObject()
-      .number("rows", counts_.rows)
+      .number("rows", counts_.rows + counts_.wrong)
       .number("imported", counts_.imported)
       .number("already_there", counts_.present)
       .number("refused", counts_.refused)
       .number("wrong", counts_.wrong)
+      .number("not_tried", not_tried())
       .number("values_left_out", counts_.withheld)
       .number("accounts_opened", counts_.opened)
       .raw("accounts", eventstore::json_array(accounts))

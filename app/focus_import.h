@@ -50,6 +50,7 @@ class FocusImport {
   /// Every row of the file is in the ledger.
   bool complete() const;
 
+  /// Rows read = imported + already there + refused + wrong + not tried.
   std::string summary_text() const;
   std::string summary_json() const;
 
@@ -84,6 +85,8 @@ class FocusImport {
   Result<std::vector<ImportOutcome>> run(ImportTarget& target, StopSignal& stop,
                                          const std::vector<ImportItem>& items);
   Status count(const Row& row, const ImportOutcome& outcome);
+  /// Rows that are right and that the ledger was not asked about: others are wrong, or it ended.
+  std::uint64_t not_tried() const;
 
   Rules rules_;
   std::ostream& errors_;

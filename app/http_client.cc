@@ -22,6 +22,8 @@ constexpr long kConnectMilliseconds = 5'000;
 constexpr long kCallMilliseconds = 120'000;
 constexpr std::size_t kAnswerBytesMax = std::size_t{128} << 20;
 constexpr std::size_t kKeyBytesMax = 512;
+/// Of a problem's errors; a line that is longer is not read.
+constexpr std::size_t kErrorsShown = 8;
 
 std::size_t take_bytes(char* bytes, std::size_t size, std::size_t count, void* user) {
   auto* body = static_cast<std::string*>(user);
@@ -147,6 +149,28 @@ std::string text_member(const api::JsonValue& object, std::string_view name) {
   return text == nullptr ? std::string() : *text;
 }
 
+std::string problem_text(const api::JsonValue& problem) {
+  std::string text = text_member(problem, "title");
+  const std::string detail = text_member(problem, "detail");
+  if (!detail.empty()) text += (text.empty() ? "" : ": ") + detail;
+  const api::JsonValue* member = problem.find("errors");
+  const auto* errors = member == nullptr ? nullptr : member->array();
+  if (errors == nullptr || errors->empty()) return text;
+  text += " (";
+  for (std::size_t i = 0; i < errors->size() && i < kErrorsShown; ++i) {
+    const api::JsonValue& error = (*errors)[i];
+    std::string where = text_member(error, "pointer");
+    if (where.empty()) where = text_member(error, "parameter");
+    if (i > 0) text += "; ";
+    if (!where.empty()) text += where + ": ";
+    text += text_member(error, "detail");
+  }
+  if (errors->size() > kErrorsShown) {
+    text += "; and " + std::to_string(errors->size() - kErrorsShown) + " more";
+  }
+  return text + ")";
+}
+
 Result<api::JsonValue> json_of(const HttpAnswer& answer) {
   auto parsed = api::parse_json(answer.body, {32, 2'000'000});
   auto* json = std::get_if<api::JsonValue>(&parsed);
@@ -157,10 +181,8 @@ Result<api::JsonValue> json_of(const HttpAnswer& answer) {
   }
   std::string message = status;
   if (json != nullptr) {
-    const std::string title = text_member(*json, "title");
-    const std::string detail = text_member(*json, "detail");
-    if (!title.empty()) message += " " + title;
-    if (!detail.empty()) message += ": " + detail;
+    const std::string said = problem_text(*json);
+    if (!said.empty()) message += " " + said;
   }
   switch (answer.status) {
     case 404:

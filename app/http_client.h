@@ -51,6 +51,10 @@ class HttpClient {
   std::unique_ptr<Handle> handle_;
 };
 
+/// What a problem (RFC 9457) says, on one line: `Title: detail (/pointer: detail; …)`, with the
+/// first few of its errors. Empty if it says nothing.
+std::string problem_text(const api::JsonValue& problem);
+
 /// The answer's JSON, if its status is 2xx. Otherwise the problem that it tells of: kNotFound for
 /// 404, kConflict for 409 and 412, kUnavailable for 503, kInvalid for the rest.
 Result<api::JsonValue> json_of(const HttpAnswer& answer);
