@@ -103,16 +103,21 @@ std::string read_key(const Node& node, const std::string& dir) {
 void print_guide(const std::string& url, const std::string& key, const DemoData& data) {
   const std::string bearer = "curl -sS -w '\\n' -H 'Authorization: Bearer " + key + "' ";
   const std::string account = url + "/v1/accounts/" + data.account_id(0);
-  std::cout << "daybook serves on " << url << "\nadmin key: " << key
-            << "\n\nThe balance of an account, a charge on it, and its latest transactions:\n\n"
-            << bearer << "'" << account << "/balance'\n"
-            << bearer << "-H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -d '"
-            << R"({"amount":{"amount":"1.25","currency":")" << data.currency(0).code()
-            << R"("},"description":"My first charge"})"
-            << "' '" << account << "/charges'\n"
-            << bearer << "'" << account << "/transactions?limit=5'\n"
-            << "\nThe contract to read: " << url << "/docs\n"
-            << std::flush;
+  std::cout
+      << "daybook serves on " << url << "\nadmin key: " << key
+      << "\n\nFor a second terminal:\n\nexport URL=" << url << " KEY=" << key
+      << "\n\nThe balance of an account, a charge on it, and its latest transactions:\n\n"
+      << bearer << "'" << account << "/balance'\n"
+      << bearer << "-H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -d '"
+      << R"({"amount":{"amount":"1.25","currency":")" << data.currency(0).code()
+      << R"("},"description":"My first charge"})"
+      << "' '" << account << "/charges'\n"
+      << bearer << "'" << account << "/transactions?limit=5'\n"
+      << "\nAll of it was recorded just now; its month lies in effective_at. So\n"
+         "balance?effective_at=... goes back into it, and as_of=... of last week is 404 not-yet.\n"
+         "\nThe contract to read: "
+      << url << "/docs\n"
+      << std::flush;
 }
 
 int serve_demo(const Config& config, StopSignal& stop) {

@@ -1,5 +1,6 @@
 #include "app/focus_import.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <istream>
@@ -197,7 +198,8 @@ bool FocusImport::complete() const {
 }
 
 std::uint64_t FocusImport::not_tried() const {
-  return counts_.rows - counts_.imported - counts_.present - counts_.refused;
+  const std::uint64_t tried = counts_.imported + counts_.present + counts_.refused;
+  return counts_.rows - std::min(counts_.rows, tried);  // A file may have grown between the passes.
 }
 
 std::string FocusImport::summary_text() const {
