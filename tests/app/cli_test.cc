@@ -89,6 +89,14 @@ TEST(CliTest, wrong_usage_is_2_with_nothing_on_stdout) {
   }
 }
 
+TEST(CliTest, a_command_that_is_not_there_is_named) {
+  EXPECT_THAT(run({"foo"}).err, HasSubstr("there is no command \"foo\""));
+  EXPECT_THAT(run({"keys", "foo", "--json"}).err, HasSubstr("there is no command \"foo\""));
+  EXPECT_THAT(run({"--foo"}).err, HasSubstr("there is no option \"--foo\""));
+  EXPECT_THAT(run({"keys"}).err, HasSubstr("A subcommand is required"));
+  EXPECT_THAT(run({"replay", "foo"}).err, HasSubstr("--data is required"));
+}
+
 TEST(CliTest, kafka_is_said_to_be_not_in_this_build) {
   EXPECT_THAT(run({"serve", "--log", "kafka"}).err, HasSubstr("not available in this build"));
 }

@@ -704,6 +704,10 @@ class ProcessTest(LedgerCase):
             self.assertEqual(self.ok(self.client.get("/openapi.json")).json,
                              json.loads(file.read()))
 
+    def test_the_served_contract_has_the_version_of_the_server(self):
+        self.assertEqual(self.ok(self.client.get("/openapi.json")).json["info"]["version"],
+                         self.ok(self.client.get("/version")).json["version"])
+
     def test_the_docs_make_no_outside_calls(self):
         page = self.ok(self.client.get("/docs")).body.decode()
         for text in ("https://cdn", "//unpkg", "fonts.googleapis", "src=\"http"):

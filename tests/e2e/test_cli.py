@@ -310,6 +310,20 @@ class CommandLineTest(CliCase):
         done = self.cli("verify", "--data", server.data, status=VERIFICATION)
         self.assertTrue((done.stdout + done.stderr).strip())
 
+    def test_a_difference_is_printed_once_and_as_data(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        shutil.rmtree(os.path.join(server.data, "private"))
+        done = self.cli("verify", "--data", server.data, status=VERIFICATION)
+        self.assertEqual((done.stdout + done.stderr).count(": expected "), 1, done)
+        self.assertRegex(done.stdout, r"(?m)^DIFFERS: .*: expected ")
+        done = self.cli("verify", "--data", server.data, "--json", status=VERIFICATION)
+        difference = json.loads(done.stdout)["difference"]
+        self.assertNotIn(difference["found"], done.stderr)
+
     def test_verify_finds_a_log_that_lost_its_tail(self):
         server = self.another_server()
         client = server.client()
@@ -341,6 +355,18 @@ class CommandLineTest(CliCase):
     def ndjson(self, target):
         return self.ok(self.client.get(target, headers={
             "Accept": "application/x-ndjson"})).body.decode("utf-8")
+
+    def test_inspect_shows_stored_bytes_only_when_asked_for_them(self):
+        account = self.fill()
+        event = self.events(account)[1]
+        where = ("inspect", "--data", self.server.data, "--position", event["position"])
+        stored = json.loads(self.cli(*where, "--json").stdout)["stored"]
+        short, long = self.cli(*where).stdout, self.cli(*where, "--hex").stdout
+        self.assertIn(event["id"], short)
+        self.assertIn(f"stored {len(stored) // 2} bytes", short)
+        self.assertNotIn(stored, short)
+        self.assertIn(stored, long)
+        self.cli("inspect", "--data", self.server.data, "--hex", status=USAGE)
 
     def test_export_prints_the_canonical_lines_that_the_api_prints_while_it_serves(self):
         account = self.fill()
@@ -416,6 +442,12 @@ class CommandLineTest(CliCase):
         self.cli("keys", "revoke", made["id"], *where)
         self.problem(client.get("/v1/accounts"), 401, "unauthenticated")
         self.cli("keys", "revoke", "no-such-key", *where, status=NOT_FOUND)
+
+    def test_a_problem_is_printed_with_its_errors_and_their_pointers(self):
+        done = self.cli("keys", "create", "--role", "client", "--url", self.server.url,
+                        "--key-file", self.server.key_file, status=FAILED)
+        self.assertRegex(done.stderr, r"422 Validation: .* \(/accounts: \S.*\)")
+        self.assertEqual(done.stdout, "")
 
     # -- backup and restore
 
@@ -592,7 +624,11 @@ class FocusTest(CliCase):
             for line, column in ((3, "BilledCost"), (4, "BillingCurrency"), (5, "BilledCost"),
                                  (6, "BillingAccountId"), (7, "ChargePeriodStart")):
                 self.assertRegex(done.stderr, rf"(?m)line {line}, column {column}: \S")
-            self.assertEqual(json.loads(done.stdout)["imported"], 1 if more else 0)
+            summary = json.loads(done.stdout)
+            self.assertEqual({name: summary[name] for name in (
+                "rows", "imported", "already_there", "refused", "wrong", "not_tried")}, {
+                    "rows": 6, "imported": 1 if more else 0, "already_there": 0, "refused": 0,
+                    "wrong": 5, "not_tried": 0 if more else 1})
             if not more:
                 self.problem(self.client.get(self.path("good-" + mark)), 404, "not-found")
         self.check([good])
