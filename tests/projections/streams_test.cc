@@ -413,7 +413,8 @@ class LongTenantTest : public testing::Test {
 };
 
 TEST_F(LongTenantTest, its_past_is_what_it_was) {
-  for (const std::uint64_t version : {1, 2, 1'023, 1'024, 1'025, 1'499, 1'500, 1'501, 2'100}) {
+  for (const std::uint64_t version :
+       {1U, 2U, 1'023U, 1'024U, 1'025U, 1'499U, 1'500U, 1'501U, 2'100U}) {
     EXPECT_EQ(*stream().tenant_at(version), state(version)) << version;
     const auto terms = stream().terms_at(version);
     ASSERT_TRUE(terms.ok());
