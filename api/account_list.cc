@@ -162,7 +162,7 @@ HttpResponse list_accounts(const ReadRequest& request, const ReadSources& source
   const auto filter = read_filter(request.query, errors);
   if (!errors.empty()) return invalid_query(request, std::move(errors));
   const Reading reading(request, sources);
-  auto tenant = reading.tenant_at_point();
+  auto tenant = reading.terms_at_point();
   if (!tenant.ok()) return reading.failed(tenant.status());
   auto position = reading.position_at_point();
   if (!position.ok()) return reading.failed(position.status());

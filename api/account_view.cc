@@ -83,26 +83,22 @@ Result<std::uint64_t> Reading::version_at_point(const StreamReader& stream) cons
   return stream.last_version();
 }
 
-Result<domain::TenantState> Reading::tenant_at_point() const {
-  const StreamId id = StreamId::of_tenant(request_.principal.tenant);
-  const StreamReader stream(*rows_, kStreamTables, id);
+StreamReader Reading::tenant_stream() const {
+  return {*rows_, kStreamTables, StreamId::of_tenant(request_.principal.tenant)};
+}
+
+Result<projections::TenantTerms> Reading::terms_at_point() const {
+  const StreamReader stream = tenant_stream();
   auto version = version_at_point(stream);
   if (!version.ok()) return version.status();
-  auto row = rows_->get(projections::kStatesTable, eventstore::latest_state_key(id));
-  if (!row.ok()) return row.status();
-  if (*row) {
-    auto latest = eventstore::decode_tenant_state(**row);
-    if (!latest.ok() || latest->version == *version) return latest;
-  }
-  domain::TenantState state;
-  if (*version == 0) return state;
-  // A tenant's stream is short, so its past is folded from the beginning.
-  const Status status = stream.for_each(1, *version, [&](const eventstore::PlacedEventPtr& placed) {
-    domain::evolve(state, placed->event);
-    return Status();
-  });
-  if (!status.ok()) return status;
-  return state;
+  return stream.terms_at(*version);
+}
+
+Result<domain::TenantState> Reading::tenant_at_point() const {
+  const StreamReader stream = tenant_stream();
+  auto version = version_at_point(stream);
+  if (!version.ok()) return version.status();
+  return stream.tenant_at(*version);
 }
 
 Result<std::optional<std::uint64_t>> Reading::position_at_point() const {
@@ -150,9 +146,9 @@ std::variant<AccountView, HttpResponse> Reading::account_view() const {
     // What counts may precede the opening; before both there is nothing to show.
     if (*request_.point.effective_at < view.state.opened_at && !*counts) return not_yet();
   }
-  auto tenant = tenant_at_point();
-  if (!tenant.ok()) return failed(tenant.status());
-  view.catalogue = std::move(tenant->catalogue);
+  auto terms = terms_at_point();
+  if (!terms.ok()) return failed(terms.status());
+  view.catalogue = std::move(terms->catalogue);
   if (request_.point.pin) {
     view.position = *request_.point.pin;
   } else if (request_.point.is_past()) {

@@ -39,7 +39,9 @@ class Reading {
   /// The version that the point stands for: the last one for the present. 0: not yet.
   Result<std::uint64_t> version_at_point(const projections::StreamReader& stream) const;
 
-  /// The tenant at the point; version 0: not yet.
+  /// The tenant at the point, but for its keys; version 0: not yet.
+  Result<projections::TenantTerms> terms_at_point() const;
+  /// The same with its keys, which may be megabytes: only for who wants them.
   Result<domain::TenantState> tenant_at_point() const;
 
   /// The position that a list speaks for: of the last event at the point. Empty: there was none.
@@ -56,6 +58,8 @@ class Reading {
   AccountId account() const { return AccountId(request_.params.find("account")->second); }
 
  private:
+  projections::StreamReader tenant_stream() const;
+
   const ReadRequest& request_;
   const ReadSources& sources_;
   std::unique_ptr<eventstore::KvReader> rows_;

@@ -351,7 +351,7 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format, const Af
   const Reading reading(request, services.sources);
   auto shown = reading.position_at_point();
   if (!shown.ok()) return reading.failed(shown.status());
-  const auto state = reading.tenant_at_point();
+  const auto state = reading.terms_at_point();
   if (!state.ok()) return reading.failed(state.status());
   if (!*shown || state->version == 0) return reading.not_yet();
 

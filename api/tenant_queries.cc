@@ -49,13 +49,13 @@ std::string key_json(const domain::ApiKey& key) {
 
 /// A tenant at the point that the query asks for.
 struct TenantView {
-  domain::TenantState state;
+  projections::TenantTerms state;
   std::uint64_t position = 0;
   std::string position_text;
 };
 
 std::variant<TenantView, HttpResponse> tenant_view(const Reading& reading) {
-  auto tenant = reading.tenant_at_point();
+  auto tenant = reading.terms_at_point();
   if (!tenant.ok()) return reading.failed(tenant.status());
   auto position = reading.position_at_point();
   if (!position.ok()) return reading.failed(position.status());
@@ -113,11 +113,17 @@ HttpResponse list_of_tenant(const ReadRequest& request, const ReadSources& sourc
 
   const bool keys = request.operation == Operation::kListKeys;
   const auto& currencies = tenant.state.catalogue.currencies;
-  const std::size_t size = keys ? tenant.state.keys.size() : currencies.size();
+  std::vector<domain::ApiKey> api_keys;
+  if (keys) {
+    auto whole = reading.tenant_at_point();
+    if (!whole.ok()) return reading.failed(whole.status());
+    api_keys = std::move(whole->keys);
+  }
+  const std::size_t size = keys ? api_keys.size() : currencies.size();
   std::size_t index = request.place.empty() ? 0 : std::stoull(request.place[0]);
   std::vector<std::string> rows;
   for (; index < size && rows.size() < limit; ++index) {
-    rows.push_back(keys ? key_json(tenant.state.keys[index])
+    rows.push_back(keys ? key_json(api_keys[index])
                         : currency_json(currencies[index], tenant.state.catalogue.version));
   }
   std::optional<std::string> next;

@@ -15,6 +15,12 @@ Decision done(Event event) {
 
 Rejection tenant_not_found() { return {RejectionKind::kNotFound, "", "no such tenant"}; }
 
+std::size_t count_revoked(const TenantState& state) {
+  return static_cast<std::size_t>(
+      std::count_if(state.keys.begin(), state.keys.end(),
+                    [](const ApiKey& key) { return key.revoked_at.has_value(); }));
+}
+
 class Decider {
  public:
   Decider(const TenantState& state, bool keyed) : state_(state), keyed_(keyed) {}
@@ -26,7 +32,9 @@ class Decider {
 
   Outcome operator()(const CreateApiKey& command) const {
     if (state_.version == 0) return tenant_not_found();
-    if (state_.keys.size() >= kApiKeysMax) return refused("key", RefusalReason::kLimitReached);
+    if (state_.keys.size() - count_revoked(state_) >= kApiKeysMax) {
+      return refused("key", RefusalReason::kLimitReached);
+    }
     return done(ApiKeyCreated{command.key});
   }
 
@@ -106,6 +114,12 @@ class Evolution {
     for (auto& key : state_.keys) {
       if (key.grant.id == event.id) key.revoked_at = recorded_at_;
     }
+    if (count_revoked(state_) <= kApiKeysMax) return;
+    // The one that was revoked first is forgotten; as an unknown key it opens nothing either.
+    state_.keys.erase(std::min_element(
+        state_.keys.begin(), state_.keys.end(), [](const ApiKey& left, const ApiKey& right) {
+          return left.revoked_at && (!right.revoked_at || *left.revoked_at < *right.revoked_at);
+        }));
   }
   void operator()(const CurrencySet& event) {
     const auto amount = [](const std::optional<Money>& money) {

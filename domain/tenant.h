@@ -14,7 +14,7 @@
 /// Read in this order: commands, (events: domain/tenant_events.h), state, decide, evolve. Pure.
 namespace daybook::domain {
 
-inline constexpr std::size_t kApiKeysMax = 10'000;  ///< Per tenant, revoked ones included.
+inline constexpr std::size_t kApiKeysMax = 10'000;  ///< Per tenant; revoked ones count apart.
 
 // --- Commands
 // -------------------------------------------------------------------------------------

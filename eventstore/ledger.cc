@@ -46,9 +46,7 @@ void Ledger::submit(Command command, Completion complete) {
     return;
   }
   PreparedCommand prepared{std::move(command), {}, std::move(complete)};
-  auto lookups = index_.look_up(prepared.command, sequencer_.residents().has_all(prepared.command)
-                                                      ? LogIndex::States::kResident
-                                                      : LogIndex::States::kWanted);
+  auto lookups = index_.look_up(prepared.command, sequencer_.residents().lacking(prepared.command));
   if (!lookups.ok()) {
     if (look_up_observer_) look_up_observer_(lookups.status());
     // Nothing was queued: not begun, and the store that could not be read may be read later.
@@ -173,7 +171,13 @@ Ledger::Work Ledger::wait_for_work() {
 
 void Ledger::do_work(Work work) {
   parties_away_ -= work.looked_up.size();
-  for (auto& party : work.looked_up) room_.readmit(std::move(party));
+  for (auto& party : work.looked_up) {
+    if (party.failed) {
+      put_off(std::move(party.commands.front()));
+      party.commands.erase(party.commands.begin());
+    }
+    room_.readmit(std::move(party));
+  }
   if (work.log_failed) {
     fail();
     return;
@@ -182,6 +186,7 @@ void Ledger::do_work(Work work) {
   sequencer_.on_indexed(work.indexed);
   decide();
   serve_waiting_room(work);
+  forget_put_off();
   hand_over();
   // Answers are made while the next entry is written.
   sequencer_.give_answers();
@@ -214,6 +219,7 @@ void Ledger::decide() {
     }
     if (chunk_next_ == chunk_.size()) break;
     PreparedCommand& prepared = chunk_[chunk_next_++];
+    passed_arrival_ = prepared.arrival;
     if (!room_.empty()) {
       const std::string stream = stream_key(prepared.command.stream());
       if (room_.has(stream)) {
@@ -231,15 +237,39 @@ void Ledger::decide() {
 }
 
 void Ledger::offer(PreparedCommand& prepared, Instant now) {
-  if (sequencer_.offer(prepared, now)) {
+  if (is_put_off(prepared)) {
+    uncount(prepared);
+    prepared.complete(overloaded());
+  } else if (sequencer_.offer(prepared, now)) {
     uncount(prepared);
   } else if (prepared.looked_again < limits_.look_again_max) {
     const std::string stream = stream_key(prepared.command.stream());
     room_.park(stream, std::move(prepared));
   } else {
-    uncount(prepared);
-    prepared.complete(overloaded());
+    put_off(std::move(prepared));
   }
+}
+
+void Ledger::put_off(PreparedCommand prepared) {
+  const std::string stream = stream_key(prepared.command.stream());
+  uncount(prepared);
+  prepared.complete(overloaded());
+  // Only now: who heard the answer holds back what would follow, and the rest has arrived.
+  const std::lock_guard lock(mutex_);
+  put_off_[stream] = arrivals_;
+}
+
+bool Ledger::is_put_off(const PreparedCommand& prepared) const {
+  if (put_off_.empty()) return false;
+  const auto found = put_off_.find(stream_key(prepared.command.stream()));
+  return found != put_off_.end() && prepared.arrival <= found->second;
+}
+
+/// Where all that had arrived are answered.
+void Ledger::forget_put_off() {
+  std::erase_if(put_off_, [this](const auto& item) {
+    return item.second <= passed_arrival_ && !room_.has(item.first);
+  });
 }
 
 void Ledger::serve_waiting_room(const Work& work) {
@@ -253,7 +283,7 @@ void Ledger::serve_waiting_room(const Work& work) {
   }
   if (!room_.waits_for_index()) return;
   if (work.index_stopped) {
-    answer_all(room_.clear_waiting_for_index(), AnswerKind::kOverloaded);
+    for (auto& prepared : room_.clear_waiting_for_index()) put_off(std::move(prepared));
   } else if (index_wanted_) {
     index_wanted_();
   }
@@ -306,30 +336,30 @@ void Ledger::run_look_ups() {
 }
 
 void Ledger::look_again(WaitingRoom::Party& party) {
-  const std::uint64_t wanted = party.commands.front().look_again_at;
-  std::vector<PreparedCommand> kept;
-  kept.reserve(party.commands.size());
+  const PreparedCommand& sent_back = party.commands.front();
+  const std::uint64_t wanted = sent_back.look_again_at;
   for (auto& prepared : party.commands) {
     // The first one brings the states that all need; it is the one that was sent back.
-    const bool is_first = kept.empty();
-    if (is_first || prepared.lookups.as_of < wanted) {
-      if (is_first) {
-        ++prepared.looked_again;
-        looked_again_.fetch_add(1, std::memory_order_relaxed);
-      }
-      auto lookups = index_.look_up(
-          prepared.command, is_first ? LogIndex::States::kWanted : LogIndex::States::kResident);
-      if (!lookups.ok()) {
-        if (look_up_observer_) look_up_observer_(lookups.status());
-        uncount(prepared);
-        prepared.complete(overloaded());
-        continue;
-      }
-      prepared.lookups = std::move(*lookups);
+    const bool is_first = &prepared == &sent_back;
+    if (!is_first && prepared.lookups.as_of >= wanted) continue;
+    if (is_first) {
+      ++prepared.looked_again;
+      looked_again_.fetch_add(1, std::memory_order_relaxed);
     }
-    kept.push_back(std::move(prepared));
+    auto lookups = index_.look_up(
+        prepared.command,
+        is_first ? prepared.look_again_for : WantedStates{.tenant = false, .account = false});
+    if (!lookups.ok()) {
+      if (look_up_observer_) look_up_observer_(lookups.status());
+      // One behind the first stays as it was: it is sent back in its turn, as the first one then.
+      party.failed = is_first;
+      return;
+    }
+    prepared.lookups = std::move(*lookups);
+    const std::size_t before =
+        std::exchange(prepared.bytes, memory_of(prepared.command) + memory_of(prepared.lookups));
+    held_bytes_.fetch_add(prepared.bytes - before, std::memory_order_relaxed);
   }
-  party.commands = std::move(kept);
 }
 
 // --- The log's thread

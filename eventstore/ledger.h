@@ -7,7 +7,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "domain/base/clock.h"
@@ -39,7 +41,9 @@ struct LedgerLimits {
 ///
 /// The commands of a stream are decided in the order in which they were submitted. One whose
 /// look-ups have become too old waits with those behind it (eventstore/waiting_room.h) and is
-/// looked up again by a thread of its own: the sequencer reads no store.
+/// looked up again by a thread of its own: the sequencer reads no store. If it cannot be decided
+/// after all it is answered kOverloaded, and so is each of its stream that was submitted before
+/// that answer: tried again, they come in the same order.
 ///
 /// Thread rule: submit, head and the on_* setters' effects from any thread; completions and
 /// observers run on this object's threads and must not block.
@@ -122,6 +126,9 @@ class Ledger {
   void serve_waiting_room(const Work& work);
   void hand_over();
   void answer_all(std::vector<PreparedCommand> commands, AnswerKind kind);
+  void put_off(PreparedCommand prepared);
+  bool is_put_off(const PreparedCommand& prepared) const;
+  void forget_put_off();
   void uncount(const PreparedCommand& prepared);
 
   void run_look_ups();
@@ -143,7 +150,10 @@ class Ledger {
   std::size_t chunk_next_ = 0;
   WaitingRoom room_;
   std::size_t parties_away_ = 0;  ///< Lines of the room that are being looked up again.
-  std::uint64_t seen_done_;       ///< What the sequencer has been told.
+  /// Streams of which a command was put off -> the last arrival that is put off with it.
+  std::unordered_map<std::string, std::uint64_t> put_off_;
+  std::uint64_t passed_arrival_ = 0;  ///< Of the last command that left the chunk.
+  std::uint64_t seen_done_;           ///< What the sequencer has been told.
   std::uint64_t seen_indexed_;
 
   mutable std::mutex mutex_;

@@ -4,6 +4,7 @@
 
 #include "domain/base/check.h"
 #include "eventstore/event_codec.h"
+#include "eventstore/memory_use.h"
 #include "eventstore/stream_key.h"
 #include "eventstore/wire.h"
 
@@ -34,6 +35,13 @@ Result<domain::TenantState> decode_state(std::string_view bytes, const domain::T
   return decode_tenant_state(bytes);
 }
 
+/// Whether a tenant's event says more than which keys there are.
+bool changes_terms(const domain::Event& event) {
+  return std::holds_alternative<domain::TenantCreated>(event) ||
+         std::holds_alternative<domain::CurrencySet>(event) ||
+         std::holds_alternative<domain::SettingsChanged>(event);
+}
+
 template <class State>
 Result<State> read_state(const KvStore& store, Table table, const std::string& key) {
   auto row = store.get(table, key);
@@ -47,6 +55,9 @@ Result<State> read_state(const KvStore& store, Table table, const std::string& k
 std::string latest_state_key(const StreamId& stream) { return "L" + stream_key(stream); }
 std::string snapshot_key(const StreamId& stream, std::uint64_t version) {
   return "S" + version_key(stream_key(stream), version);
+}
+std::string terms_key(const StreamId& stream, std::uint64_t version) {
+  return "T" + version_key(stream_key(stream), version);
 }
 
 void KeyRows::apply(const DecodedEntry& entry, KvBatch& batch) {
@@ -90,41 +101,56 @@ Result<State*> StateRows::edit(Cache<State>& cache, const StreamId& stream) {
   if (found == cache.items.end()) {
     auto state = read_state<State>(store_, table_, key);
     if (!state.ok()) return state.status();
-    found = cache.items.emplace(key, Cached<State>{std::move(*state), false}).first;
+    found = cache.items.emplace(key, Cached<State>{std::move(*state)}).first;
   }
   if (!std::exchange(found->second.changed, true)) cache.changed.push_back(&*found);
   return &found->second.state;
 }
 
+template <class State>
+Result<const State*> StateRows::evolve(Cache<State>& cache, const domain::RecordedEvent& event,
+                                       KvBatch& batch) {
+  auto state = edit(cache, event.stream);
+  if (!state.ok()) return state.status();
+  domain::evolve(**state, event);
+  if (event.version % kSnapshotEvery == 0) {
+    batch.put(table_, snapshot_key(event.stream, event.version), encode_state(**state));
+  }
+  return static_cast<const State*>(*state);
+}
+
 Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
   for (const auto& event : entry.events) {
     if (event.stream.kind == StreamKind::kAccount) {
-      auto state = edit(accounts_, event.stream);
+      auto state = evolve(accounts_, event, batch);
       if (!state.ok()) return state.status();
-      domain::evolve(**state, event);
-      if (event.version % kSnapshotEvery == 0) {
-        batch.put(table_, snapshot_key(event.stream, event.version), encode_state(**state));
-      }
     } else if (event.stream.kind == StreamKind::kTenant) {
-      auto state = edit(tenants_, event.stream);
+      auto state = evolve(tenants_, event, batch);
       if (!state.ok()) return state.status();
-      domain::evolve(**state, event);
+      if (!changes_terms(event.event)) continue;
+      domain::TenantState terms{(*state)->version, (*state)->name, {}, (*state)->catalogue};
+      batch.put(table_, terms_key(event.stream, event.version), encode_state(terms));
     }
   }
   return {};
 }
 
+template <class State>
+void StateRows::put_changed(Cache<State>& cache, KvBatch& batch) {
+  for (auto* item : cache.changed) {
+    auto& [key, cached] = *item;
+    batch.put(table_, key, encode_state(cached.state));
+    cache.bytes -= std::exchange(cached.bytes, key.size() + memory_of(cached.state));
+    cache.bytes += cached.bytes;
+    cached.changed = false;
+  }
+  cache.changed.clear();
+  if (cache.items.size() > kCachedStatesMax || cache.bytes > cached_bytes_max_) cache.clear();
+}
+
 void StateRows::finish(KvBatch& batch) {
-  const auto put_changed = [&](auto& cache) {
-    for (auto* item : cache.changed) {
-      item->second.changed = false;
-      batch.put(table_, item->first, encode_state(item->second.state));
-    }
-    cache.changed.clear();
-    if (cache.items.size() > kCachedStatesMax) cache.clear();
-  };
-  put_changed(accounts_);
-  put_changed(tenants_);
+  put_changed(accounts_, batch);
+  put_changed(tenants_, batch);
 }
 
 void StateRows::reset() {
@@ -132,13 +158,11 @@ void StateRows::reset() {
   tenants_.clear();
 }
 
-Result<Lookups> LogIndex::look_up(const Command& command, States states) const {
+Result<Lookups> LogIndex::look_up(const Command& command, WantedStates wanted) const {
   Lookups lookups;
   // Read before the rows: what they show may be newer, never older.
   lookups.as_of = applied();
-  if (states == States::kWanted) {
-    if (Status status = look_up_states(command, lookups); !status.ok()) return status;
-  }
+  if (Status status = look_up_states(command, wanted, lookups); !status.ok()) return status;
   for (const auto look :
        {&LogIndex::look_up_key, &LogIndex::look_up_payment, &LogIndex::look_up_reference}) {
     Status status = (this->*look)(command, lookups);
@@ -147,11 +171,14 @@ Result<Lookups> LogIndex::look_up(const Command& command, States states) const {
   return lookups;
 }
 
-Status LogIndex::look_up_states(const Command& command, Lookups& lookups) const {
-  auto tenant = tenant_state(command.tenant);
-  if (!tenant.ok()) return tenant.status();
-  lookups.tenant = std::move(*tenant);
-  if (command.is_account_command()) {
+Status LogIndex::look_up_states(const Command& command, WantedStates wanted,
+                                Lookups& lookups) const {
+  if (wanted.tenant) {
+    auto tenant = tenant_state(command.tenant);
+    if (!tenant.ok()) return tenant.status();
+    lookups.tenant = std::move(*tenant);
+  }
+  if (wanted.account && command.is_account_command()) {
     auto account = account_state(command.tenant, command.account);
     if (!account.ok()) return account.status();
     lookups.account = std::move(*account);

@@ -26,7 +26,7 @@
 /// them. Thread rule: writers by the projector's thread, readers by any.
 namespace daybook::eventstore {
 
-/// Versions between two snapshots of an account's state, for reads of the past.
+/// Versions between two snapshots of a state, for reads of the past.
 inline constexpr std::uint64_t kSnapshotEvery = 1'024;
 
 /// Table `keys`: lookup_key -> position of the event that carries it.
@@ -56,23 +56,29 @@ class StreamRows {
 Result<PlacedEventPtr> decode_stream_row(std::string_view row);
 
 /// Table `states`: "L" + stream_key -> latest state of an account or tenant; "S" + version_key ->
-/// an account's state at every kSnapshotEvery-th version. Snapshots are a cache, never meaning.
+/// its state at every kSnapshotEvery-th version: a cache, never meaning; "T" + version_key -> a
+/// tenant's state without its keys, for every version that changed more than keys.
 class StateRows {
  public:
-  /// States kept in memory between batches, so that busy streams are not read again.
+  // Kept in memory between batches, so that busy streams are not read again: of accounts and of
+  // tenants no more than either of these.
   static constexpr std::size_t kCachedStatesMax = 100'000;
+  static constexpr std::size_t kCachedBytesMax = std::size_t{32} << 20;
 
-  StateRows(const KvStore& store, Table table) : store_(store), table_(table) {}
+  StateRows(const KvStore& store, Table table, std::size_t cached_bytes_max = kCachedBytesMax)
+      : store_(store), table_(table), cached_bytes_max_(cached_bytes_max) {}
 
   Status apply(const DecodedEntry& entry, KvBatch& batch);
   void finish(KvBatch& batch);
   void reset();
   Table table() const { return table_; }
+  std::size_t cached_bytes() const { return accounts_.bytes + tenants_.bytes; }
 
  private:
   template <class State>
   struct Cached {
     State state;
+    std::size_t bytes = 0;  ///< As measured by the last finish().
     bool changed = false;
   };
   template <class State>
@@ -80,25 +86,35 @@ class StateRows {
     std::unordered_map<std::string, Cached<State>> items;
     /// Since the last finish(): few, where the cache holds many.
     std::vector<std::pair<const std::string, Cached<State>>*> changed;
+    std::size_t bytes = 0;  ///< Of all items.
 
     void clear() {
       changed.clear();
       items.clear();
+      bytes = 0;
     }
   };
 
   /// The state, to be changed.
   template <class State>
   Result<State*> edit(Cache<State>& cache, const domain::StreamId& stream);
+  /// The state after the event.
+  template <class State>
+  Result<const State*> evolve(Cache<State>& cache, const domain::RecordedEvent& event,
+                              KvBatch& batch);
+  template <class State>
+  void put_changed(Cache<State>& cache, KvBatch& batch);
 
   const KvStore& store_;
   Table table_;
+  std::size_t cached_bytes_max_;
   Cache<domain::AccountState> accounts_;
   Cache<domain::TenantState> tenants_;
 };
 
 std::string latest_state_key(const domain::StreamId& stream);
 std::string snapshot_key(const domain::StreamId& stream, std::uint64_t version);
+std::string terms_key(const domain::StreamId& stream, std::uint64_t version);
 
 /// The reading side: everything recorded before the position that was last published.
 class LogIndex {
@@ -116,11 +132,9 @@ class LogIndex {
   void publish(std::uint64_t position) { applied_.store(position, std::memory_order_release); }
   std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
 
-  /// Whether the states of the command's streams are to be read: not where the sequencer has them.
-  enum class States { kWanted, kResident };
-
-  /// All that the sequencer may want to know of the past for this command.
-  Result<Lookups> look_up(const Command& command, States states = States::kWanted) const;
+  /// All that the sequencer may want to know of the past for this command. A tenant's state may be
+  /// megabytes of keys: it is read only where it is wanted.
+  Result<Lookups> look_up(const Command& command, WantedStates wanted = {}) const;
 
   /// The event at a position that the log has, read from the log.
   Result<PlacedEventPtr> event_at(std::uint64_t position) const;
@@ -133,7 +147,7 @@ class LogIndex {
 
  private:
   Result<PlacedEventPtr> find(const LookupKey& key) const;
-  Status look_up_states(const Command& command, Lookups& lookups) const;
+  Status look_up_states(const Command& command, WantedStates wanted, Lookups& lookups) const;
   Status look_up_key(const Command& command, Lookups& lookups) const;
   Status look_up_payment(const Command& command, Lookups& lookups) const;
   Status look_up_reference(const Command& command, Lookups& lookups) const;

@@ -25,6 +25,12 @@ struct Lookups {
   PlacedEventPtr latest_reference;  ///< The newest refund or reversal of it.
 };
 
+/// Which states a look-up is to bring: not those that the sequencer has.
+struct WantedStates {
+  bool tenant = true;
+  bool account = true;  ///< Of a command that names one.
+};
+
 /// A command on its way to the sequencer.
 struct PreparedCommand {
   Command command;
@@ -33,8 +39,9 @@ struct PreparedCommand {
   std::uint64_t arrival = 0;  ///< Order of arrival at the queue.
   std::size_t bytes = 0;      ///< Memory that it was counted with there.
   int looked_again = 0;       ///< Times that the look-ups were too old.
-  /// Set when the command was sent back: the index position that new look-ups need.
-  std::uint64_t look_again_at = 0;
+  // Set when the command was sent back.
+  std::uint64_t look_again_at = 0;  ///< The index position that new look-ups need.
+  WantedStates look_again_for = {};
 };
 
 /// The version that a command names (refund, reversal, capture, release); none for others.

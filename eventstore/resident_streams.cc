@@ -25,12 +25,12 @@ void ResidentStreams::remove(std::string_view stream_key) {
   hashes_.erase(hash);
 }
 
-bool ResidentStreams::has_all(const Command& command) const {
+WantedStates ResidentStreams::lacking(const Command& command) const {
   const std::uint64_t tenant = hash_of(stream_key(domain::StreamId::of_tenant(command.tenant)));
   const std::uint64_t stream =
       command.is_account_command() ? hash_of(stream_key(command.stream())) : tenant;
   const std::shared_lock lock(mutex_);
-  return hashes_.contains(tenant) && hashes_.contains(stream);
+  return {.tenant = !hashes_.contains(tenant), .account = !hashes_.contains(stream)};
 }
 
 }  // namespace daybook::eventstore

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "eventstore/command.h"
+#include "eventstore/lookups.h"
 
 namespace daybook::eventstore {
 
@@ -20,8 +21,8 @@ class ResidentStreams {
   void add(std::string_view stream_key);
   void remove(std::string_view stream_key);
 
-  /// All that the command is decided against: its tenant, and its account if it names one.
-  bool has_all(const Command& command) const;
+  /// What is not there of all that the command is decided against.
+  WantedStates lacking(const Command& command) const;
 
  private:
   mutable std::shared_mutex mutex_;

@@ -42,10 +42,14 @@ bool Sequencer::offer(PreparedCommand& prepared, Instant now) {
   }
   // The index is never behind the floor: both kinds of lack are made good by looking again.
   prepared.look_again_at = floor_;
-  if (prepared.lookups.as_of < floor_) return false;
   now = std::max(now, last_recorded_at_);
-  return prepared.command.is_account_command() ? offer_account_command(prepared, now)
-                                               : offer_tenant_command(prepared, now);
+  const bool is_account_command = prepared.command.is_account_command();
+  const bool is_done = prepared.lookups.as_of >= floor_ &&
+                       (is_account_command ? offer_account_command(prepared, now)
+                                           : offer_tenant_command(prepared, now));
+  // A tenant that is here stays; an account may be let go before the command comes back.
+  if (!is_done) prepared.look_again_for = {.tenant = !has_tenant(prepared), .account = true};
+  return is_done;
 }
 
 bool Sequencer::offer_account_command(PreparedCommand& prepared, Instant now) {
@@ -349,24 +353,21 @@ void Sequencer::on_indexed(std::uint64_t position) {
   }
   tail_.shrink_to(limits_.window_slack_bytes, indexed_);
   floor_ = std::max(floor_, tail_.base_position());
-  if (accounts_.size() <= limits_.resident_streams_max &&
-      resident_bytes_ <= limits_.resident_bytes_max) {
-    return;
-  }
-  // One sweep of a clock: what was used since the last one stays, and so does what the log index
-  // does not have yet. Look-ups made before a state was let go are too old for it.
-  for (auto item = accounts_.begin(); item != accounts_.end();) {
-    ResidentAccount& account = item->second;
-    const bool is_clean = account.end_position <= indexed_;
-    if (!is_clean || std::exchange(account.used, false)) {
-      account.recent.drop_before(tail_.base_position());
-      ++item;
-      continue;
-    }
+  const auto is_beyond_bounds = [this] {
+    return accounts_.size() > limits_.resident_streams_max ||
+           resident_bytes_ > limits_.resident_bytes_max;
+  };
+  // Only what the log index has; before that is so, it has nothing of what was used later either.
+  // Look-ups made before a state was let go are too old for it.
+  while (is_beyond_bounds() && !by_use_.empty()) {
+    const auto coldest = accounts_.find(*by_use_.back());
+    const ResidentAccount& account = coldest->second;
+    if (account.end_position > indexed_) break;
     floor_ = std::max(floor_, account.end_position);
-    residents_.remove(item->first);
+    residents_.remove(coldest->first);
     resident_bytes_ -= account.counted + account.grown;
-    item = accounts_.erase(item);
+    by_use_.pop_back();
+    accounts_.erase(coldest);
   }
 }
 
@@ -378,32 +379,42 @@ void Sequencer::count(Resident<State>& stream) {
   resident_bytes_ += stream.counted;
 }
 
-/// The stream's state in memory; null if neither it nor the look-ups have it.
+/// A stream that comes into memory with the state that the look-ups have.
 template <class State>
-Sequencer::Resident<State>* Sequencer::load(
-    std::unordered_map<std::string, Resident<State>>& streams, const std::string& key,
-    const std::optional<State>& state) {
-  const auto found = streams.find(key);
-  if (found != streams.end()) {
-    found->second.used = true;
-    return &found->second;
-  }
+Sequencer::Loaded<State>* Sequencer::load(Residents<State>& streams, std::string key,
+                                          const std::optional<State>& state) {
   if (!state) return nullptr;
   residents_.add(key);
-  Resident<State>& loaded = streams[key];
-  loaded.state = *state;
-  count(loaded);
+  Loaded<State>& loaded = *streams.try_emplace(std::move(key)).first;
+  loaded.second.state = *state;
+  count(loaded.second);
   return &loaded;
 }
 
 Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& prepared) {
-  return load(accounts_, stream_key(prepared.command.stream()), prepared.lookups.account);
+  std::string key = stream_key(prepared.command.stream());
+  const auto found = accounts_.find(key);
+  if (found != accounts_.end()) {
+    by_use_.splice(by_use_.begin(), by_use_, found->second.place);
+    return &found->second;
+  }
+  auto* loaded = load(accounts_, std::move(key), prepared.lookups.account);
+  if (loaded == nullptr) return nullptr;
+  loaded->second.place = by_use_.insert(by_use_.begin(), &loaded->first);
+  return &loaded->second;
 }
 
 Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& prepared) {
   // Tenants are few and always wanted: once in memory they stay.
-  return load(tenants_, stream_key(domain::StreamId::of_tenant(prepared.command.tenant)),
-              prepared.lookups.tenant);
+  std::string key = stream_key(domain::StreamId::of_tenant(prepared.command.tenant));
+  const auto found = tenants_.find(key);
+  if (found != tenants_.end()) return &found->second;
+  auto* loaded = load(tenants_, std::move(key), prepared.lookups.tenant);
+  return loaded == nullptr ? nullptr : &loaded->second;
+}
+
+bool Sequencer::has_tenant(const PreparedCommand& prepared) const {
+  return tenants_.contains(stream_key(domain::StreamId::of_tenant(prepared.command.tenant)));
 }
 
 Sequencer::Dedup Sequencer::answer_duplicate(PreparedCommand& prepared, std::uint64_t version) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,7 +23,7 @@ namespace daybook::eventstore {
 
 /// Bounds of the sequencer's memory and patience.
 struct SequencerLimits {
-  // Beyond either of these, clean states are let go.
+  // Beyond either of these, the states that were used longest ago are let go, if they are clean.
   std::size_t resident_streams_max = 200'000;
   std::size_t resident_bytes_max = std::size_t{128} << 20;
   // Kept although indexed, for look-ups on their way: no more than either.
@@ -45,8 +46,9 @@ class Sequencer {
   Sequencer(const LogHead& head, std::uint32_t partition, SequencerLimits limits);
 
   /// Decides one command. Returns false when its look-ups are too old for the window or lack a
-  /// state: look again once the index has everything before `prepared.look_again_at`, which is set,
-  /// and offer it again. Otherwise it is answered, now or when its entry is committed.
+  /// state: look again for `prepared.look_again_for` once the index has everything before
+  /// `prepared.look_again_at`, both are set, and offer it again. Otherwise it is answered, now or
+  /// when its entry is committed.
   /// REQUIRES: wants_more().
   bool offer(PreparedCommand& prepared, Instant now);
 
@@ -90,7 +92,7 @@ class Sequencer {
     // Both are part of resident_bytes_.
     std::size_t counted = 0;  ///< Bytes, as last measured.
     std::size_t grown = 0;    ///< Bytes of its events since then: it has hardly grown by more.
-    bool used = true;         ///< Since the last sweep.
+    std::list<const std::string*>::iterator place;  ///< In by_use_; an account's only.
   };
   using ResidentAccount = Resident<domain::AccountState>;
   using ResidentTenant = Resident<domain::TenantState>;
@@ -102,12 +104,18 @@ class Sequencer {
   };
 
   template <class State>
-  Resident<State>* load(std::unordered_map<std::string, Resident<State>>& streams,
-                        const std::string& key, const std::optional<State>& state);
+  using Residents = std::unordered_map<std::string, Resident<State>>;
+  template <class State>
+  using Loaded = typename Residents<State>::value_type;
+  template <class State>
+  Loaded<State>* load(Residents<State>& streams, std::string key,
+                      const std::optional<State>& state);
   template <class State>
   void count(Resident<State>& stream);
+  // Null if neither memory nor the look-ups have the state.
   ResidentAccount* resident_account(const PreparedCommand& prepared);
   ResidentTenant* resident_tenant(const PreparedCommand& prepared);
+  bool has_tenant(const PreparedCommand& prepared) const;
 
   /// What became of a command whose key an event may carry already.
   enum class Dedup { kNew, kAnswered, kLookAgain };
@@ -164,12 +172,13 @@ class Sequencer {
   std::uint64_t indexed_ = 0;
   std::uint64_t floor_;  ///< Look-ups older than this are too old.
 
-  std::unordered_map<std::string, ResidentAccount> accounts_;  ///< By stream_key.
-  std::unordered_map<std::string, ResidentTenant> tenants_;
-  ResidentStreams residents_;       ///< Of both.
-  std::size_t resident_bytes_ = 0;  ///< Of both, about.
-  std::deque<Waiting> waiting_;     ///< By position.
-  RefusalLimit refusals_;           ///< Apart from the states: letting one go forgives nothing.
+  Residents<domain::AccountState> accounts_;  ///< By stream_key.
+  Residents<domain::TenantState> tenants_;
+  std::list<const std::string*> by_use_;  ///< Keys of accounts_, the last used one first.
+  ResidentStreams residents_;             ///< Of both.
+  std::size_t resident_bytes_ = 0;        ///< Of both, about.
+  std::deque<Waiting> waiting_;           ///< By position.
+  RefusalLimit refusals_;  ///< Apart from the states: letting one go forgives nothing.
 };
 
 }  // namespace daybook::eventstore

@@ -34,7 +34,7 @@ std::vector<WaitingRoom::Party> WaitingRoom::release(std::uint64_t indexed) {
     auto stream = std::move(parked_.extract(parked_.begin()).value().second);
     Line& line = lines_.at(stream);
     line.stage = Stage::kAway;
-    Party& party = released.emplace_back(Party{std::move(stream), {}});
+    Party& party = released.emplace_back(Party{std::move(stream), {}, false});
     party.commands.assign(std::make_move_iterator(line.commands.begin()),
                           std::make_move_iterator(line.commands.end()));
     line.commands.clear();

@@ -28,6 +28,7 @@ class WaitingRoom {
   struct Party {
     std::string stream;  ///< stream_key.
     std::vector<PreparedCommand> commands;
+    bool failed = false;  ///< It could not be looked up.
   };
 
   bool empty() const { return lines_.empty(); }

@@ -1,5 +1,6 @@
 #include "projections/streams.h"
 
+#include <type_traits>
 #include <utility>
 
 #include "domain/base/check.h"
@@ -11,8 +12,22 @@
 namespace daybook::projections {
 
 using domain::AccountState;
+using domain::TenantState;
 using eventstore::PlacedEvent;
 using eventstore::PlacedEventPtr;
+
+namespace {
+
+template <class State>
+Result<State> decode_state(std::string_view bytes) {
+  if constexpr (std::is_same_v<State, AccountState>) {
+    return eventstore::decode_account_state(bytes);
+  } else {
+    return eventstore::decode_tenant_state(bytes);
+  }
+}
+
+}  // namespace
 
 StreamReader::StreamReader(const eventstore::KvReader& reader, StreamTables tables,
                            domain::StreamId stream)
@@ -150,12 +165,13 @@ Result<std::uint64_t> StreamReader::version_at_position(std::uint64_t position) 
 }
 
 /// The newest state at or before the version that the index keeps.
-Result<std::optional<AccountState>> StreamReader::stored_state(std::uint64_t version) const {
-  using Stored = std::optional<AccountState>;
+template <class State>
+Result<std::optional<State>> StreamReader::stored_state(std::uint64_t version) const {
+  using Stored = std::optional<State>;
   auto latest = reader_.get(tables_.states, eventstore::latest_state_key(stream_));
   if (!latest.ok()) return latest.status();
   if (*latest) {
-    auto state = eventstore::decode_account_state(**latest);
+    auto state = decode_state<State>(**latest);
     if (!state.ok()) return state.status();
     if (state->version <= version) return Stored(std::move(*state));
   }
@@ -165,27 +181,57 @@ Result<std::optional<AccountState>> StreamReader::stored_state(std::uint64_t ver
     if (Status status = cursor->status(); !status.ok()) return status;
     return Stored();
   }
-  auto state = eventstore::decode_account_state(cursor->value());
+  auto state = decode_state<State>(cursor->value());
   if (!state.ok()) return state.status();
-  if (state->version != eventstore::version_of_key(cursor->key())) {
-    return corrupt("account " + stream_.id + ": a snapshot of version " +
-                   std::to_string(state->version) + " stands in another one's place");
-  }
+  if (Status status = check_place(cursor->key(), state->version); !status.ok()) return status;
   return Stored(std::move(*state));
 }
 
-Result<AccountState> StreamReader::state_at(std::uint64_t version) const {
-  CHECK(stream_.kind == domain::StreamKind::kAccount && version < UINT64_MAX);
-  if (version == 0) return AccountState{};
-  auto stored = stored_state(version);
+Status StreamReader::check_place(std::string_view key, std::uint64_t version) const {
+  if (version == eventstore::version_of_key(key)) return {};
+  return corrupt(std::string(domain::name_of(stream_.kind)) + " " + stream_.id +
+                 ": a snapshot of version " + std::to_string(version) +
+                 " stands in another one's place");
+}
+
+template <class State>
+Result<State> StreamReader::fold(std::uint64_t version) const {
+  CHECK(version < UINT64_MAX);
+  if (version == 0) return State{};
+  auto stored = stored_state<State>(version);
   if (!stored.ok()) return stored.status();
-  AccountState state = std::move(*stored).value_or(AccountState{});
+  State state = std::move(*stored).value_or(State{});
   const Status status = for_each(state.version + 1, version, [&](const PlacedEventPtr& event) {
     domain::evolve(state, event->event);
     return Status();
   });
   if (!status.ok()) return status;
   return state;
+}
+
+Result<AccountState> StreamReader::state_at(std::uint64_t version) const {
+  CHECK(stream_.kind == domain::StreamKind::kAccount);
+  return fold<AccountState>(version);
+}
+
+Result<TenantState> StreamReader::tenant_at(std::uint64_t version) const {
+  CHECK(stream_.kind == domain::StreamKind::kTenant);
+  return fold<TenantState>(version);
+}
+
+Result<TenantTerms> StreamReader::terms_at(std::uint64_t version) const {
+  CHECK(stream_.kind == domain::StreamKind::kTenant && version < UINT64_MAX);
+  if (version == 0) return TenantTerms{};
+  const auto cursor = reader_.scan_backwards(tables_.states, eventstore::terms_key(stream_, 0),
+                                             eventstore::terms_key(stream_, version + 1));
+  if (!cursor->valid()) {
+    if (Status status = cursor->status(); !status.ok()) return status;
+    return missing(1);
+  }
+  auto stored = decode_state<TenantState>(cursor->value());
+  if (!stored.ok()) return stored.status();
+  if (Status status = check_place(cursor->key(), stored->version); !status.ok()) return status;
+  return TenantTerms{version, std::move(stored->name), std::move(stored->catalogue)};
 }
 
 }  // namespace daybook::projections

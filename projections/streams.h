@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "domain/account.h"
@@ -11,6 +12,7 @@
 #include "domain/base/time.h"
 #include "domain/money.h"
 #include "domain/stream.h"
+#include "domain/tenant.h"
 #include "eventstore/command.h"
 #include "eventstore/kv.h"
 
@@ -72,6 +74,13 @@ struct EffectiveBalance {
   bool counts_anything = false;
 };
 
+/// What a tenant says but for its keys, which only few ask for.
+struct TenantTerms {
+  std::uint64_t version = 0;  ///< Of the tenant's last event; 0: no such tenant.
+  std::optional<std::string> name;
+  domain::Catalogue catalogue;
+};
+
 /// One stream as the log index has it at the moment of a reader: pages, transactions, statements
 /// and the past, all folds over its events. Pure reads; nothing is cached between calls.
 ///
@@ -113,6 +122,10 @@ class StreamReader {
   /// the snapshots the answer is the same, and later. REQUIRES: an account stream, version <=
   /// last_version().
   Result<domain::AccountState> state_at(std::uint64_t version) const;
+  /// The same of a tenant. REQUIRES: a tenant's stream, version <= last_version().
+  Result<domain::TenantState> tenant_at(std::uint64_t version) const;
+  /// What tenant_at would say, in one read, however many keys there are. REQUIRES: as tenant_at.
+  Result<TenantTerms> terms_at(std::uint64_t version) const;
 
   /// What of versions up to `upto_version` counts at or before the time. The account's own currency
   /// is always there. REQUIRES: as state_at, upto_version > 0.
@@ -122,10 +135,14 @@ class StreamReader {
  private:
   std::string row_key(std::uint64_t version) const;
   Status missing(std::uint64_t version) const;
+  Status check_place(std::string_view key, std::uint64_t version) const;
   Result<eventstore::PlacedEventPtr> require(std::uint64_t version) const;
   Result<std::uint64_t> last_version_where(
       const std::function<bool(const eventstore::PlacedEvent&)>& holds) const;
-  Result<std::optional<domain::AccountState>> stored_state(std::uint64_t version) const;
+  template <class State>
+  Result<std::optional<State>> stored_state(std::uint64_t version) const;
+  template <class State>
+  Result<State> fold(std::uint64_t version) const;
 
   const eventstore::KvReader& reader_;
   StreamTables tables_;

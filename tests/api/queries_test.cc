@@ -138,6 +138,22 @@ TEST_F(QueriesTest, what_counts_before_the_opening_counts_also_where_it_sums_to_
   EXPECT_EQ(balance_then(), 200);
 }
 
+TEST_F(QueriesTest, only_the_list_of_keys_reads_the_keys) {
+  rig_.commit();
+  eventstore::KvBatch batch;
+  const auto tenant = domain::StreamId::of_tenant(kTenant);
+  batch.put(projections::kStatesTable, eventstore::latest_state_key(tenant), "no state");
+  ASSERT_TRUE(rig_.rows.write(batch).ok());
+  ReadPoint past;
+  past.as_of_position = 1;
+  for (const auto operation : {Operation::kGetBalance, Operation::kGetSettings,
+                               Operation::kListCurrencies, Operation::kListAccounts}) {
+    EXPECT_EQ(get(operation).status, 200) << static_cast<int>(operation);
+    EXPECT_EQ(get(operation, "", past).status, 200) << static_cast<int>(operation);
+  }
+  EXPECT_EQ(get(Operation::kListKeys).status, 503);
+}
+
 TEST_F(QueriesTest, a_filter_by_a_name_that_no_tag_can_have_is_422) {
   rig_.commit();
   for (const std::string& query : {std::string("tag[bad%20name!]=x"), std::string("tag[]=x"),

@@ -111,10 +111,31 @@ TEST_F(TenantTest, the_last_admin_key_cannot_be_revoked) {
 TEST_F(TenantTest, a_tenant_has_at_most_ten_thousand_keys) {
   when(create());
   for (std::size_t i = 1; i < kApiKeysMax; ++i) {
-    state_.keys.push_back({{"x" + std::to_string(i), {}, {}, {}, {}}, morning(), morning()});
+    state_.keys.push_back({{"x" + std::to_string(i), {}, {}, {}, {}}, morning(), std::nullopt});
   }
   EXPECT_EQ(events(when(CreateApiKey{key("one-more", {})})),
             (std::vector<Event>{no("key", RefusalReason::kLimitReached)}));
+  when(RevokeApiKey{"x7"});
+  const CreateApiKey instead{key("one-more", {})};
+  EXPECT_EQ(events(when(instead)), (std::vector<Event>{ApiKeyCreated{instead.key}}));
+}
+
+TEST_F(TenantTest, of_more_than_ten_thousand_revoked_keys_the_first_are_forgotten) {
+  when(create());
+  const auto revoked = [](std::size_t i) {
+    return ApiKey{{"x" + std::to_string(i), {}, {}, {}, {}}, morning(), morning()};
+  };
+  for (std::size_t i = 0; i < kApiKeysMax; ++i) state_.keys.push_back(revoked(i));
+  // Created long ago, revoked last.
+  state_.keys[1].revoked_at = Instant{morning().micros + 1};
+  state_.keys[2].revoked_at = Instant{morning().micros - 1};
+  when(CreateApiKey{key("fresh", {})});
+  EXPECT_EQ(events(when(RevokeApiKey{"fresh"})), (std::vector<Event>{ApiKeyRevoked{"fresh"}}));
+  EXPECT_EQ(state_.keys.size(), kApiKeysMax + 1);
+  EXPECT_EQ(state_.keys[0].grant.id, "k1");
+  EXPECT_EQ(state_.keys[1].grant.id, "x0");
+  EXPECT_EQ(state_.keys[2].grant.id, "x2");
+  EXPECT_EQ(rejection(when(RevokeApiKey{"x1"})).kind, RejectionKind::kNotFound);
 }
 
 TEST_F(TenantTest, a_currency_entry_raises_the_catalogue_version_and_is_adopted) {

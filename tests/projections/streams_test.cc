@@ -360,6 +360,89 @@ TEST_F(LongStreamTest, a_snapshot_in_the_place_of_another_is_corrupt) {
   EXPECT_EQ(stream().state_at(1'100).status().code(), StatusCode::kCorrupt);
 }
 
+/// A tenant that changes its catalogue all the time, and has two keys.
+class LongTenantTest : public testing::Test {
+ protected:
+  static constexpr std::uint64_t kVersions = 2'100;
+
+  LongTenantTest() {
+    record(domain::TenantCreated{"Hosting Ltd", {"k1", {}, {}, {}, std::string(32, 'h')}});
+    for (std::uint64_t version = 2; version <= kVersions; ++version) {
+      if (version == 1'500) {
+        record(domain::ApiKeyCreated{{"k2", {}, {}, {}, std::string(32, 'h')}});
+        continue;
+      }
+      const Money limit{Amount{static_cast<int128>(version)}, currency("EUR")};
+      record(domain::CurrencySet{currency("EUR"),
+                                 limit,
+                                 {},
+                                 domain::CurrencyStatus::kActive,
+                                 versions_[version - 2].catalogue.version + 1});
+    }
+    append_events(log_, events_);
+    Projector projector(log_, store_, clock_, all_projections(store_));
+    CHECK(projector.run_once().ok());
+  }
+  void record(const domain::Event& event) {
+    domain::RecordedEvent& recorded = events_.emplace_back();
+    recorded.stream = kTenant;
+    recorded.version = events_.size();
+    recorded.actor = "system";
+    recorded.event = event;
+    versions_.push_back(versions_.empty() ? domain::TenantState{} : versions_.back());
+    domain::evolve(versions_.back(), recorded);
+  }
+  const domain::TenantState& state(std::uint64_t version) const { return versions_[version - 1]; }
+  void erase(eventstore::Table table, std::string key) {
+    eventstore::KvBatch batch;
+    batch.erase(table, std::move(key));
+    CHECK(store_.write(batch).ok());
+  }
+  StreamReader stream() {
+    reader_ = store_.snapshot();
+    return {*reader_, kTables, kTenant};
+  }
+
+  const StreamId kTenant = StreamId::of_tenant(TenantId("acme"));
+  std::vector<domain::RecordedEvent> events_;
+  std::vector<domain::TenantState> versions_;
+  eventstore::FakeLog log_;
+  eventstore::MemoryKv store_{kTableCount};
+  FixedClock clock_;
+  std::unique_ptr<eventstore::KvReader> reader_;
+};
+
+TEST_F(LongTenantTest, its_past_is_what_it_was) {
+  for (const std::uint64_t version :
+       {1U, 2U, 1'023U, 1'024U, 1'025U, 1'499U, 1'500U, 1'501U, 2'100U}) {
+    EXPECT_EQ(*stream().tenant_at(version), state(version)) << version;
+    const auto terms = stream().terms_at(version);
+    ASSERT_TRUE(terms.ok());
+    EXPECT_EQ(terms->version, version);
+    EXPECT_EQ(terms->name, "Hosting Ltd");
+    EXPECT_EQ(terms->catalogue, state(version).catalogue) << version;
+  }
+  EXPECT_EQ(stream().tenant_at(0)->version, 0U);
+  EXPECT_EQ(stream().terms_at(0)->version, 0U);
+}
+
+TEST_F(LongTenantTest, a_snapshot_spares_the_reads_before_it) {
+  erase(kStreamsTable, eventstore::version_key(eventstore::stream_key(kTenant), 1'000));
+  EXPECT_EQ(*stream().tenant_at(1'030), state(1'030));
+  EXPECT_EQ(stream().tenant_at(1'010).status().code(), StatusCode::kCorrupt);
+  EXPECT_EQ(stream().terms_at(1'010)->catalogue, state(1'010).catalogue);
+  erase(kStatesTable, eventstore::snapshot_key(kTenant, 1'024));
+  EXPECT_EQ(stream().tenant_at(1'030).status().code(), StatusCode::kCorrupt);
+}
+
+TEST_F(LongTenantTest, a_row_of_terms_in_the_place_of_another_is_corrupt) {
+  const auto other = store_.get(kStatesTable, eventstore::terms_key(kTenant, 7));
+  eventstore::KvBatch batch;
+  batch.put(kStatesTable, eventstore::terms_key(kTenant, 8), other->value());
+  ASSERT_TRUE(store_.write(batch).ok());
+  EXPECT_EQ(stream().terms_at(8).status().code(), StatusCode::kCorrupt);
+}
+
 TEST(StreamReaderTest, an_unknown_stream_is_empty) {
   const Books books(3, 30);
   const StreamReader stream(*books.reader, kTables,

@@ -15,6 +15,7 @@
 #include "domain/posting_rules.h"
 #include "eventstore/fake_log.h"
 #include "eventstore/memory_kv.h"
+#include "eventstore/stream_key.h"
 #include "eventstore/system_ports.h"
 #include "projections/all_projections.h"
 #include "projections/projector.h"
@@ -386,6 +387,39 @@ TEST_F(LedgerTest, who_waits_counts_against_the_bounds_of_the_queue) {
   for (auto& answer : waiting) EXPECT_EQ(answer.get().kind, AnswerKind::kOverloaded);
 }
 
+TEST_F(LedgerTest, what_cannot_be_looked_up_again_takes_those_behind_it_along) {
+  const Command stuck = waits_for_the_index("a");
+  auto waiting = submit(stuck);
+  std::vector<std::future<Answer>> behind;
+  for (const char* key : {"k3", "k4"}) {
+    behind.push_back(submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, key)));
+  }
+  open_account("b");  // all of "a" stand in line by now
+  // The first payment, which the repetition leads to.
+  const auto stream = domain::StreamId::account(TenantId("main"), AccountId("a"));
+  const std::string key = version_key(stream_key(stream), 2);
+  const auto row = rows_.get(projections::kStreamsTable, key);
+  ASSERT_TRUE(row.ok() && row->has_value());
+  const auto put = [&](std::string value) {
+    KvBatch batch;
+    batch.put(projections::kStreamsTable, key, std::move(value));
+    ASSERT_TRUE(rows_.write(batch).ok());
+  };
+  put("\x01");
+  projector_.start();
+  projector_.notify();
+  EXPECT_EQ(waiting.get().kind, AnswerKind::kOverloaded);
+  for (auto& answer : behind) EXPECT_EQ(answer.get().kind, AnswerKind::kOverloaded);
+  put(**row);
+  // Tried again in their order, they are decided in it; who comes later has not to wait.
+  EXPECT_EQ(run(stuck).kind, AnswerKind::kReplayed);
+  for (const char* again : {"k3", "k4"}) {
+    EXPECT_EQ(submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, again)).get().kind,
+              AnswerKind::kRecorded);
+  }
+  EXPECT_EQ(ledger_->load().queued, 0U);
+}
+
 TEST_F(LedgerTest, every_command_is_answered_exactly_once_though_the_ledger_stops_meanwhile) {
   constexpr std::size_t kThreads = 3;
   constexpr std::size_t kEach = 3'000;
@@ -427,6 +461,30 @@ TEST_F(LedgerTest, after_the_log_has_failed_all_are_answered_and_nobody_spins) {
             AnswerKind::kUnknown);
   EXPECT_FALSE(ledger_->close(clock_.now()).ok());
   ledger_->stop();
+}
+
+TEST_F(LedgerTest, a_tenant_is_read_once_whoever_comes_and_goes) {
+  open_account("a0");
+  KvBatch batch;
+  const auto tenant = domain::StreamId::of_tenant(TenantId("main"));
+  batch.put(projections::kStatesTable, latest_state_key(tenant), "no state");
+  ASSERT_TRUE(rows_.write(batch).ok());
+  // More accounts than stay in memory: new ones, and such as were let go and are looked up again.
+  std::atomic<int> failures{0};
+  ledger_->on_look_up_failure([&failures](const Status&) { ++failures; });
+  for (int i = 1; i < 12; ++i) {
+    auto answer =
+        submit(command("a" + std::to_string(i),
+                       domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open"));
+    EXPECT_EQ(answer.get().kind, AnswerKind::kRecorded);
+  }
+  for (int i = 0; i < 300; ++i) {
+    const std::string account = "a" + std::to_string(i % 12);
+    ledger_->submit(command(account, domain::TopUp{usd("1"), {}, {}, {}}, std::to_string(i)),
+                    [](const Answer&) {});
+  }
+  ledger_->stop();
+  EXPECT_EQ(failures, 0);
 }
 
 TEST_F(LedgerTest, a_look_up_that_fails_is_not_begun_and_says_why) {
