@@ -271,7 +271,7 @@ class RandomCommands {
   }
 
   domain::AccountCommand random_tag(const domain::StreamId& stream) {
-    if (pick(8) == 0) return domain::ErasePrivateData{};
+    if (pick(16) == 0) return domain::ErasePrivateData{};
     domain::SetTag tag{{}, "t" + std::to_string(pick(3)), "v" + std::to_string(pick(3)), {}};
     if (pick(2) == 0) {
       auto value = rig_.values().put(stream.tenant, AccountId(stream.id), "Some Name");
