@@ -112,6 +112,11 @@ int replay_account(const Options& options) {
     return report(of_another_generation(options.as_of_position, folded->generation));
   }
   print(options, to_json(*folded), to_text(*folded));
+  if (!folded->is_final()) {
+    std::cerr << "daybook: not final: the log is closed up to " << to_rfc3339(folded->closed)
+              << "; if the ledger is served, or was when it crashed, more may yet be recorded by "
+              << options.as_of << ". A read of the API with that as_of closes it.\n";
+  }
   return kExitOk;
 }
 
@@ -211,7 +216,10 @@ void add_offline_verbs(CLI::App& app, Command& chosen) {
   verb = add_verb(app, "replay", "Fold an account from the log alone", options);
   verb->add_option("--account", options->account, "Id of the account")->required();
   verb->add_option("--tenant", options->tenant, "Its tenant, where several have such an account");
-  auto* as_of = verb->add_option("--as-of", options->as_of, "As it was recorded by this time");
+  auto* as_of =
+      verb->add_option("--as-of", options->as_of,
+                       "As it was recorded by this time; says when that is not final, because "
+                       "a server may yet record something by then");
   verb->add_option("--as-of-position", options->as_of_position, "As of this position, inclusive")
       ->excludes(as_of);
   run_as(verb, chosen, options, replay_account);

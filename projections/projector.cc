@@ -151,6 +151,7 @@ Status Projector::catch_up() {
   for (;;) {
     auto read = run_batch();
     if (!read.ok()) return read.status();
+    if (Status status = flush_if_due(); !status.ok()) return status;
     // On its own thread it gathers before it reads on; a batch of few events costs as much as one
     // of many.
     const bool is_enough = gathers_ && *read != BatchRead::kFull;
@@ -180,12 +181,26 @@ Result<Projector::BatchRead> Projector::run_batch() {
   if (Status status = write_batch(after(last->entry)); !status.ok()) return status;
   publish();
   unflushed_events_ += events;
-  if (unflushed_events_ >= limits_.flush_events) {
-    if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
-    unflushed_events_ = 0;
-  }
+  if (!unflushed_since_) unflushed_since_ = clock_.now();
   const bool is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes;
   return is_full ? BatchRead::kFull : BatchRead::kPart;
+}
+
+Status Projector::flush_if_due() {
+  if (!unflushed_since_) return {};
+  const Instant now = clock_.now();
+  // A clock that was set back must not put the flush off.
+  unflushed_since_ = std::min(*unflushed_since_, now);
+  const bool is_due = unflushed_events_ >= limits_.flush_events ||
+                      now.micros - unflushed_since_->micros >= limits_.flush_micros;
+  return is_due ? flush() : Status();
+}
+
+Status Projector::flush() {
+  if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
+  unflushed_events_ = 0;
+  unflushed_since_.reset();
+  return {};
 }
 
 /// Gives an entry to every projection that has not got it.
@@ -357,10 +372,7 @@ Status Projector::stop() {
   if (thread_.joinable()) thread_.join();
   waiters_.close();
   if (!failure_.ok()) return failure_;
-  if (unflushed_events_ == 0) return {};
-  if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
-  unflushed_events_ = 0;
-  return {};
+  return unflushed_since_ ? flush() : Status();
 }
 
 }  // namespace daybook::projections

@@ -26,7 +26,11 @@ struct ProjectorLimits {
   /// nothing more to read.
   std::uint64_t batch_events = 65'536;
   std::size_t batch_bytes = std::size_t{32} << 20;
-  std::uint64_t flush_events = 250'000;  ///< Between two flushes: what a restart reads again.
+  /// A flush at the latest after this many events, or once this has passed since the first write
+  /// that is not flushed: what a restart reads again, and how far behind `daybook verify` compares.
+  /// The time is looked at after each batch and at each wake of the thread.
+  std::uint64_t flush_events = 250'000;
+  std::int64_t flush_micros = 60'000'000;
   std::size_t waiters_max = 10'000;      ///< Beyond it when_applied refuses.
   std::int64_t idle_micros = 1'000'000;  ///< Longest sleep of the thread.
   /// The thread lets this pass between two batches that nobody waits for: a write per table costs
@@ -67,7 +71,7 @@ struct ProjectorStatus {
 class Projector {
  public:
   /// REQUIRES: each projection has a table of its own. `log`, `store` and `clock` outlive it; the
-  /// clock measures the deadlines of waiters alone.
+  /// clock measures the deadlines of waiters and the time between flushes, and nothing else.
   Projector(const eventstore::EventLog& log, eventstore::KvStore& store, const Clock& clock,
             std::vector<std::unique_ptr<Projection>> projections, ProjectorLimits limits = {});
   /// Ends the thread without flushing, as a crash would. Waiters are let go.
@@ -121,6 +125,8 @@ class Projector {
   Status catch_up();
   enum class BatchRead { kNothing, kPart, kFull };  ///< Full: there may be more.
   Result<BatchRead> run_batch();
+  Status flush_if_due();
+  Status flush();
   Status take(const eventstore::DecodedEntry& decoded);
   Status write_batch(const Checkpoint& end);
   Status fail(std::size_t index, Status status);
@@ -141,6 +147,7 @@ class Projector {
   std::unique_ptr<eventstore::EntryCursor> cursor_;
   std::uint64_t next_entry_no_ = 0;
   std::uint64_t unflushed_events_ = 0;
+  std::optional<Instant> unflushed_since_;  ///< Empty: everything is flushed.
   Status failure_;
 
   PositionWaiters waiters_;

@@ -43,7 +43,7 @@ class Fold {
     return goes_on;
   }
 
-  Result<AccountReplay> result(const eventstore::LogHead& head) const {
+  Result<AccountReplay> result(const eventstore::LogHead& head, Instant closed) const {
     const std::string id = query_.account.value();
     if (!is_seen_) return not_found("account " + id + ": not found");
     if (accounts_.empty()) {
@@ -59,7 +59,8 @@ class Fold {
     const bool is_past = query_.as_of || query_.as_of_position;
     return AccountReplay{tenant,          query_.account,
                          account.state,   std::move(balances),
-                         head.generation, is_past ? account.position : head.next_position - 1};
+                         head.generation, is_past ? account.position : head.next_position - 1,
+                         query_.as_of,    closed};
   }
 
   /// The account is in the log, be it after the point.
@@ -142,6 +143,7 @@ std::string balance_json(const projections::BalanceView& view) {
 
 Result<AccountReplay> replay_account(const eventstore::EventLog& log, const ReplayQuery& query) {
   CHECK(!(query.as_of && query.as_of_position));
+  const Instant closed = log.closed();  // Before the head: what is closed is then read.
   const eventstore::LogHead head = log.head();
   if (query.as_of_position && *query.as_of_position >= head.next_position) {
     return invalid("position " +
@@ -159,7 +161,7 @@ Result<AccountReplay> replay_account(const eventstore::EventLog& log, const Repl
     if (!more.ok()) return more.status();
     if (!*more || (*entry)->entry_no + 1 >= head.entry_count) break;
   }
-  return fold.result(head);
+  return fold.result(head, closed);
 }
 
 Result<AccountReplay> replay_account(const std::string& dir, const ReplayQuery& query) {
@@ -182,8 +184,8 @@ std::string to_json(const AccountReplay& replay) {
   }
   std::vector<std::string> balances;
   for (const auto& view : replay.balances) balances.push_back(balance_json(view));
-  return JsonObject()
-      .string("tenant", replay.tenant.value())
+  JsonObject json;
+  json.string("tenant", replay.tenant.value())
       .string("account", replay.account.value())
       .string("status", name_of(replay.state.status))
       .number("version", replay.state.version)
@@ -191,8 +193,9 @@ std::string to_json(const AccountReplay& replay) {
               to_text(eventstore::PublicPosition{replay.generation, 0, replay.position}))
       .raw("balances", eventstore::json_array(balances))
       .raw("tags", own.text())
-      .raw("services", services.text())
-      .text();
+      .raw("services", services.text());
+  if (replay.as_of) json.boolean("final", replay.is_final());
+  return json.text();
 }
 
 std::string to_text(const AccountReplay& replay) {

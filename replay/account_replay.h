@@ -28,6 +28,14 @@ struct AccountReplay {
   std::uint32_t generation = 0;
   /// What it speaks for: the log's last event now; for the past, the account's last event by then.
   std::uint64_t position = 0;
+  /// What it was asked for, and up to when nothing is recorded any more.
+  std::optional<Instant> as_of;
+  Instant closed;
+
+  /// Nothing can change it any more. Not so as of a moment after `closed`: a server that has the
+  /// ledger open may have decided something by then that it has not committed, and a crash may
+  /// leave an entry that the next start accepts.
+  bool is_final() const { return !as_of || *as_of <= closed; }
 };
 
 /// Reads the log of `dir` from its first entry, also beside a server; opens no table.
@@ -40,7 +48,7 @@ Result<AccountReplay> replay_account(const std::string& dir, const ReplayQuery& 
 Result<AccountReplay> replay_account(const eventstore::EventLog& log, const ReplayQuery& query);
 
 /// `{"account":…,"balances":[… as in GET balance …],"position":…,"tags":{…},"version":…}`; tags and
-/// services as in GET account, without private parts.
+/// services as in GET account, without private parts. As of a time besides `"final":…`.
 std::string to_json(const AccountReplay& replay);
 std::string to_text(const AccountReplay& replay);
 

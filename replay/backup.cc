@@ -5,10 +5,8 @@
 #include <chrono>
 #include <filesystem>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -20,9 +18,9 @@
 #include "eventstore/json_text.h"
 #include "eventstore/private_store.h"
 #include "eventstore/rocks_log_copy.h"
-#include "eventstore/system_ports.h"
 #include "replay/file_list.h"
 #include "replay/ledger_files.h"
+#include "replay/missing_values.h"
 
 namespace daybook::replay {
 namespace {
@@ -33,7 +31,7 @@ using eventstore::PrivateStore;
 using eventstore::RocksKv;
 using eventstore::RocksLog;
 
-constexpr int kPrivateCopiesMax = 3;
+constexpr int kPrivateCopiesMax = 5;
 constexpr std::size_t kPrivateBatchRows = 1'000;
 constexpr const char* kManifest = "backup.json";
 constexpr const char* kList = "files.sha256";
@@ -73,8 +71,9 @@ Result<std::uint64_t> copy_table(const eventstore::KvReader& from, eventstore::K
 Result<PrivateCounts> copy_private(const std::string& dir, const std::string& out) {
   auto from = open_private(dir, RocksKv::Mode::kReadOnly);
   if (!from.ok()) {
-    if (from.status().code() == StatusCode::kNotFound) return PrivateCounts{};
-    return from.status();
+    if (from.status().code() != StatusCode::kNotFound) return from.status();
+    if (!path_exists(LedgerFiles(dir).private_store)) return PrivateCounts{};
+    return io_error(from.status().message());  // A file of it is gone, which may pass.
   }
   // Each try begins from nothing: what was erased meanwhile must not stay in the copy.
   if (Status status = remove_tree(LedgerFiles(out).private_store); !status.ok()) return status;
@@ -88,41 +87,53 @@ Result<PrivateCounts> copy_private(const std::string& dir, const std::string& ou
   return PrivateCounts{*secrets, *values};
 }
 
-/// How many values the log of `out` names that are neither in its private store nor erased by it.
-Result<std::uint64_t> missing_values(const std::string& out) {
+/// Values that are in no store and were not erased.
+struct Lost {
+  std::uint64_t count = 0;
+  std::string example;
+};
+
+Status take_log(const std::string& out, MissingValues& missing) {
   auto log = open_log_for_reading(out);
   if (!log.ok()) return log.status();
-  auto kv = open_private(out, RocksKv::Mode::kReadOnly);
-  if (!kv.ok() && kv.status().code() != StatusCode::kNotFound) return kv.status();
-  const eventstore::SystemRandom random;
-  std::map<domain::StreamId, std::set<std::string>> missing;
   auto cursor = (*log)->read(0);
   if (!cursor.ok()) return cursor.status();
   for (;;) {
     auto entry = (*cursor)->next();
     if (!entry.ok()) return entry.status();
-    if (!*entry) break;
+    if (!*entry) return {};
     auto decoded = eventstore::decode_events(std::move(**entry));
     if (!decoded.ok()) return decoded.status();
     for (const auto& event : decoded->events) {
-      if (std::holds_alternative<domain::PrivateDataErased>(event.event)) {
-        missing.erase(event.stream);
-      }
-      const auto* tag = std::get_if<domain::TagSet>(&event.event);
-      if (tag == nullptr || !tag->extra) continue;
-      std::optional<std::string> value;
-      if (kv.ok()) {
-        auto found = PrivateStore(**kv, random)
-                         .get(event.stream.tenant, AccountId(event.stream.id), *tag->extra);
-        if (!found.ok()) return found.status();
-        value = std::move(*found);
-      }
-      if (!value) missing[event.stream].insert(tag->extra->reference);
+      if (const auto there = missing.take(event); !there.ok()) return there.status();
     }
   }
-  std::uint64_t count = 0;
-  for (const auto& [stream, references] : missing) count += references.size();
-  return count;
+}
+
+/// The values that the log of `out` names and its private store lacks. Reads on in the log of
+/// `dir`, which may have grown, as far as that tells of erasures, and adds it to the copy, which
+/// then ends at `head`. Nothing: none is missing.
+Result<std::optional<Lost>> settle_values(const std::string& dir, const std::string& out,
+                                          eventstore::LogHead& head) {
+  auto kv = open_private(out, RocksKv::Mode::kReadOnly);
+  if (!kv.ok() && kv.status().code() != StatusCode::kNotFound) return kv.status();
+  MissingValues missing(kv.ok() ? kv->get() : nullptr);
+  if (Status status = take_log(out, missing); !status.ok()) return status;
+  if (missing.none()) return std::optional<Lost>();
+  const auto grown = open_log_for_reading(dir);
+  if (!grown.ok()) return grown.status();
+  if ((*grown)->head().entry_count > head.entry_count) {
+    const auto copy = RocksLog::open(out, {});
+    if (!copy.ok()) return copy.status();
+    Status status = settle_beyond(**grown, head, missing, [&](const eventstore::Entry& entry) {
+      const bool added = (*copy)->append(entry) == eventstore::AppendOutcome::kCommitted;
+      return added ? Status() : (*copy)->failure();
+    });
+    if (!status.ok()) return status;
+    head = (*copy)->head();
+  }
+  if (missing.none()) return std::optional<Lost>();
+  return std::optional<Lost>({missing.count(), missing.example()});
 }
 
 /// Copies a small file if it is there and may be read.
@@ -154,21 +165,41 @@ Status check_secrets(const std::string& dir, const eventstore::LogHead& head) {
   return corrupt(LedgerFiles(dir).private_store + ": the ledger's secrets are gone: " + *missing);
 }
 
-Status copy_values(const std::string& dir, const std::string& out, BackupReport& report) {
+Status lost_values(const std::string& dir, const Lost& lost) {
+  const std::string what =
+      lost.count == 1 ? "1 value that the log names is gone, and nothing erased it: "
+                      : std::to_string(lost.count) +
+                            " values that the log names are gone, and nothing erased " + "them: ";
+  return corrupt(LedgerFiles(dir).private_store + ": " + what + lost.example +
+                 "; such a backup could not be restored. Put the private store back, or erase " +
+                 "the private data of the account, and make the backup again");
+}
+
+/// The private store after the log, so that whatever the log names was there; and then as much more
+/// of the log as tells of what was erased in between.
+Status copy_values(const std::string& dir, const std::string& out, const BackupStages& stages,
+                   BackupReport& report) {
   if (Status status = check_secrets(dir, report.head); !status.ok()) return status;
+  std::optional<Lost> lost;
   for (int attempt = 1; attempt <= kPrivateCopiesMax; ++attempt) {
     auto counts = copy_private(dir, out);
-    if (!counts.ok()) return counts.status();
-    auto missing = missing_values(out);
-    if (!missing.ok()) return missing.status();
+    if (!counts.ok()) {
+      // An erasure beside it rewrites the store's files, maybe before they were opened.
+      if (counts.status().code() == StatusCode::kIo && attempt < kPrivateCopiesMax) continue;
+      return counts.status();
+    }
+    if (stages) stages(BackupStage::kPrivateCopied);
+    auto settled = settle_values(dir, out, report.head);
+    if (!settled.ok()) return settled.status();
+    lost = std::move(*settled);
     report.secrets = counts->secrets;
     report.private_values = counts->values;
-    report.missing_values = *missing;
     const auto secrets = missing_secrets(out);
     if (!secrets.ok()) return secrets.status();
-    // A read-only view of a living store may miss rows in passing; what was erased stays away.
-    if (*missing == 0 && secrets->empty()) break;
+    // A read-only view of a living store may miss rows in passing; what was lost stays away.
+    if (!lost && secrets->empty()) break;
   }
+  if (lost) return lost_values(dir, *lost);
   return check_secrets(out, report.head);
 }
 
@@ -182,11 +213,11 @@ eventstore::JsonObject json_of(const BackupReport& report) {
       .number("events", report.head.next_position)
       .string("chain", eventstore::to_hex(report.head.chain))
       .number("secrets", report.secrets)
-      .number("private_values", report.private_values)
-      .number("missing_values", report.missing_values);
+      .number("private_values", report.private_values);
 }
 
-Status fill(const std::string& dir, const std::string& out, BackupReport& report) {
+Status fill(const std::string& dir, const std::string& out, const BackupStages& stages,
+            BackupReport& report) {
   {
     auto log = open_log_for_reading(dir);
     if (!log.ok()) return log.status();
@@ -195,7 +226,8 @@ Status fill(const std::string& dir, const std::string& out, BackupReport& report
     if (!head.ok()) return head.status();
     report.head = *head;
   }
-  if (Status status = copy_values(dir, out, report); !status.ok()) return status;
+  if (stages) stages(BackupStage::kLogCopied);
+  if (Status status = copy_values(dir, out, stages, report); !status.ok()) return status;
   const LedgerFiles from(dir);
   const LedgerFiles to(out);
   for (const std::string& store : {to.log, to.private_store}) {
@@ -337,7 +369,8 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
 
 }  // namespace
 
-Result<BackupReport> backup(const std::string& dir, const std::string& target, const Clock& clock) {
+Result<BackupReport> backup(const std::string& dir, const std::string& target, const Clock& clock,
+                            const BackupStages& stages) {
   const std::string out = without_slashes(target);
   if (!path_exists(LedgerFiles(dir).log)) return not_found(dir + ": no ledger there");
   if (::mkdir(out.c_str(), 0700) != 0) {
@@ -346,7 +379,7 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
   }
   BackupReport report;
   report.created_at = clock.now();
-  if (Status status = fill(without_slashes(dir), out, report); !status.ok()) {
+  if (Status status = fill(without_slashes(dir), out, stages, report); !status.ok()) {
     static_cast<void>(remove_tree(out));  // Without backup.json nobody takes it for a backup.
     return status;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "domain/base/clock.h"
@@ -14,24 +15,28 @@ struct BackupReport {
   std::string ledger_id;
   eventstore::LogHead head;  ///< Everything before it is in the backup, nothing after.
   std::uint64_t secrets = 0;
-  std::uint64_t private_values = 0;
-  /// Named by the copied log, neither there nor erased by it: erased since, or of a tag that was
-  /// replaced.
-  std::uint64_t missing_values = 0;
+  std::uint64_t private_values = 0;  ///< All that were there, named or not; replaced ones too.
   Instant created_at;
 };
 
+enum class BackupStage { kLogCopied, kPrivateCopied };
+/// Called as each is done, the second once for each try. Must not throw.
+using BackupStages = std::function<void(BackupStage)>;
+
 /// Copies the ledger in `dir`, which may be being served by another process, to a new directory
-/// `out`: every entry up to the watermark of now, checked and written anew; then, so that nothing
-/// the copied log names can be missing, the private store; the admin key, if it is readable (mode
+/// `out`: every entry up to the watermark of now, checked and written anew; then, so that whatever
+/// the copied log names was there, the private store; and, should something of that be gone by
+/// then, as many entries more as tell of its erasure. Then the admin key, if it is readable (mode
 /// 0600); `files.sha256`, a list for sha256sum -c; and last `backup.json`. Read models are not
 /// copied: a start rebuilds them.
 ///
 /// The secrets of the ledger are in it: keep it as you keep the ledger.
-/// Errors: kConflict: `out` exists; kNotFound: no ledger; kCorrupt: the log is not one chain, or
-/// the ledger has events and not its secrets; kIo. On an error what was made of `out` is removed.
+/// Errors: kConflict: `out` exists; kNotFound: no ledger; kCorrupt: the log is not one chain, the
+/// ledger has events and not its secrets, or a private value is gone that nothing erased (after
+/// five looks); kIo. On an error what was made of `out` is removed.
 /// Crash: `out` without `backup.json` is no backup and may be deleted. Thread rule: any thread.
-Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock);
+Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock,
+                            const BackupStages& stages = {});
 
 struct RestoreReport {
   std::string ledger_id;

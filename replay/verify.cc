@@ -1,20 +1,19 @@
 #include "replay/verify.h"
 
-#include <map>
+#include <chrono>
 #include <memory>
 #include <optional>
-#include <set>
+#include <thread>
 #include <utility>
 
 #include "domain/base/check.h"
 #include "eventstore/decoded_entry.h"
-#include "eventstore/private_store.h"
-#include "eventstore/system_ports.h"
 #include "projections/all_projections.h"
 #include "projections/checkpoint.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
 #include "replay/log_audit.h"
+#include "replay/missing_values.h"
 #include "replay/scratch_store.h"
 #include "replay/table_compare.h"
 #include "replay/table_fold.h"
@@ -29,9 +28,10 @@ using projections::Checkpoint;
 using projections::kTableCount;
 
 constexpr int kAttemptsMax = 5;
+constexpr int kLooksMax = 20;
+constexpr std::chrono::milliseconds kLookPause{10};
 constexpr std::uint64_t kBatchEvents = 32'768;
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
-constexpr std::size_t kMissingMax = 100'000;  ///< Accounts remembered; one is enough for a finding.
 constexpr eventstore::Table kAuditStreams = kTableCount;
 constexpr eventstore::Table kAuditRefundables = kTableCount + 1;
 constexpr eventstore::Table kAuditKeys = kTableCount + 2;
@@ -46,6 +46,11 @@ Result<std::unique_ptr<ScratchStore>> open_scratch(const VerifyOptions& options,
   tables.push_back({"audit_keys", eventstore::TableSpec::Use::kPointLookups});
   CHECK(tables.size() == kScratchTables);
   return ScratchStore::on_disk(options.scratch_dir, tables);
+}
+
+/// A file that a writer has deleted meanwhile is reported as not found: another reading may do.
+Status passing(const Status& status) {
+  return status.code() == StatusCode::kNotFound ? io_error(status.message()) : status;
 }
 
 /// One reading of everything. Any difference ends it; an error is what is no difference.
@@ -123,14 +128,27 @@ class Attempt {
     if (!options_.checksums) return {};
     constexpr const char* kExpected = "files with the checksums they were written with";
     const LedgerFiles files(dir_);
-    Status status = settled(log_->verify_checksums(), "checksum", files.log, kExpected);
+    Status status = settled(passing(log_->verify_checksums()), "checksum", files.log, kExpected);
     if (status.ok() && report_.ok() && projections_ != nullptr) {
-      status = settled(projections_->verify_checksums(), "checksum", files.projections, kExpected);
+      status = settled(passing(projections_->verify_checksums()), "checksum", files.projections,
+                       kExpected);
     }
     if (status.ok() && report_.ok() && private_ != nullptr) {
-      status = settled(private_->verify_checksums(), "checksum", files.private_store, kExpected);
+      status = settled(check_private_files(), "checksum", files.private_store, kExpected);
     }
     return status;
+  }
+
+  /// An erasure beside it rewrites the store's files, so one that is gone is looked for in the
+  /// store of now. That may be opened at any time after the log: see check_missing.
+  Status check_private_files() {
+    for (int look = 1;; ++look) {
+      Status status = passing(private_->verify_checksums());
+      if (status.code() != StatusCode::kIo || look == kLooksMax) return status;
+      std::this_thread::sleep_for(kLookPause);  // bounded
+      auto anew = open_private(dir_, RocksKv::Mode::kReadOnly);
+      if (anew.ok()) private_ = std::move(*anew);
+    }
   }
 
   /// Finds out up to where each table is to be folded.
@@ -155,7 +173,7 @@ class Attempt {
                     VerifiedTable& table) {
     auto row = found_->get(projection.table(), projections::kCheckpointKey);
     if (!row.ok()) return settled(row.status(), "projection", table.name, "rows that can be read");
-    if (!*row) return {};  // Nothing was flushed: it must be empty, which comparing shows.
+    if (!*row) return plan_unflushed(projection, table);
     const auto checkpoint = projections::decode_checkpoint(**row);
     const std::string check = "projection " + table.name;
     if (!checkpoint) {
@@ -181,10 +199,21 @@ class Attempt {
     return {};
   }
 
+  /// Rows are flushed with their checkpoint or not at all, so without one there must be none.
+  Status plan_unflushed(const projections::Projection& projection, VerifiedTable& table) {
+    const auto rows = found_->scan(projection.table(), "", "");
+    if (!rows->valid() && rows->status().ok() && report_.head.next_position > 0) {
+      table.skipped = "nothing of it was flushed yet; a server writes it within a minute, or " +
+                      std::string("at its end, and a start builds it");
+    }
+    return settled(rows->status(), "projection", table.name, "rows that can be read");
+  }
+
   Status read_log() {
     auto scratch = open_scratch(options_, report_.head.next_position);
     if (!scratch.ok()) return scratch.status();
     scratch_ = std::move(*scratch);
+    missing_.emplace(private_.get());
     TableFold fold(scratch_->kv());
     LogAudit audit(scratch_->kv(), {kAuditStreams, kAuditRefundables, kAuditKeys});
     if (Status status = plan_tables(fold); !status.ok() || !report_.ok()) return status;
@@ -212,9 +241,8 @@ class Attempt {
     }
     if (progress_) progress_(audit.totals().events, report_.head.next_position);
     conclude(audit.totals());
-    if (report_.ok() && !missing_values_.empty()) {
-      differ("private", missing_values_.begin()->second, "a value, for nothing was erased there",
-             "none");
+    if (report_.ok()) {
+      if (Status status = check_missing(); !status.ok()) return status;
     }
     return fold.finish_batch();
   }
@@ -241,29 +269,23 @@ class Attempt {
   /// A value that is there must fit its commitment; one that is gone must have been erased, which
   /// only the rest of the log can tell.
   Status check_private(const domain::RecordedEvent& event) {
-    if (std::holds_alternative<domain::PrivateDataErased>(event.event)) {
-      erased_.insert(event.stream);
-      missing_values_.erase(event.stream);
+    const auto there = missing_->take(event);
+    if (!there.ok()) {
+      return settled(there.status(), "private", MissingValues::place_of(event),
+                     "a value that fits its commitment");
     }
-    const auto* tag = std::get_if<domain::TagSet>(&event.event);
-    if (tag == nullptr || !tag->extra) return {};
-    const AccountId account(event.stream.id);
-    const std::string where = "tag " + tag->tag + " of account " + event.stream.tenant.value() +
-                              "/" + account.value() + ", version " + std::to_string(event.version);
-    Result<std::optional<std::string>> value = std::optional<std::string>();
-    if (private_ != nullptr) {
-      const eventstore::SystemRandom random;
-      const eventstore::PrivateStore store(*private_, random);
-      value = store.get(event.stream.tenant, account, *tag->extra);
-    }
-    if (!value.ok()) {
-      return settled(value.status(), "private", where, "a value that fits its commitment");
-    }
-    if (*value) {
-      ++report_.private_values;
-    } else if (!erased_.contains(event.stream) && missing_values_.size() < kMissingMax) {
-      missing_values_.emplace(event.stream, where);
-    }
+    if (*there) ++report_.private_values;
+    return {};
+  }
+
+  /// The private store was opened after the log: what it lacks may have been erased in between.
+  Status check_missing() {
+    if (missing_->none()) return {};
+    const auto grown = open_log_for_reading(dir_);
+    Status status = grown.ok() ? settle_beyond(**grown, report_.head, *missing_) : grown.status();
+    status = settled(status, "log", "its end", "entries that go on from those that were read");
+    if (!status.ok() || !report_.ok() || missing_->none()) return status;
+    differ("private", missing_->example(), "a value, for nothing was erased there since", "none");
     return {};
   }
 
@@ -314,8 +336,7 @@ class Attempt {
   std::unique_ptr<RocksKv> private_;
   std::unique_ptr<ScratchStore> scratch_;
   std::unique_ptr<eventstore::KvReader> found_;
-  std::set<domain::StreamId> erased_;
-  std::map<domain::StreamId, std::string> missing_values_;  ///< The first of each account.
+  std::optional<MissingValues> missing_;
   VerifyReport report_;
 };
 

@@ -62,8 +62,9 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 /// the same bytes, and its numbers follow from what was before it (replay/event_check.h says which
 /// are computed anew, replay/log_audit.h what holds between events); versions are gapless, times do
 /// not run backwards, postings sum to zero; the secrets are there, and every private value fits its
-/// commitment; and every table of `proj/` holds, byte for byte, the fold of the log up to its
-/// checkpoint. A table that is not there, or of another code version, is said to be skipped: the
+/// commitment (replay/missing_values.h: which may be gone); and every table of `proj/` holds, byte
+/// for byte, the fold of the log up to its checkpoint. A table that is not there, of which nothing
+/// was flushed yet, or of another code version, is said to be skipped: a server flushes it, the
 /// next start builds it.
 ///
 /// What it cannot know: what was only said by the client (descriptions, reasons, tag values,

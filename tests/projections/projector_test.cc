@@ -229,10 +229,20 @@ class WatchedKv final : public eventstore::KvStore {
     return store_.get(table, key);
   }
   std::unique_ptr<eventstore::KvReader> snapshot() const override { return store_.snapshot(); }
-  Status flush() override { return store_.flush(); }
+  Status flush() override {
+    const Status status = flush_failure.ok() ? store_.flush() : flush_failure;
+    const std::lock_guard lock(mutex);
+    ++flushes;
+    flushed.notify_all();
+    return status;
+  }
   Status clear(Table table) override { return store_.clear(table); }
   Status purge(Table table) override { return store_.purge(table); }
 
+  std::mutex mutex;
+  std::condition_variable flushed;
+  int flushes = 0;  ///< Guarded by mutex while a thread runs.
+  Status flush_failure;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
 
  private:
@@ -256,6 +266,74 @@ TEST_F(TwoTablesTest, a_reader_finds_all_tables_at_one_position) {
   ASSERT_GT(watched.seen.size(), 3U);
   for (const auto& [first, second] : watched.seen) EXPECT_EQ(first, second);
   EXPECT_EQ(watched.seen.back().first, head());
+}
+
+class FlushTest : public TwoTablesTest {
+ protected:
+  std::unique_ptr<Projector> make(std::int64_t idle_micros = 1'000'000) {
+    std::vector<std::unique_ptr<Projection>> projections;
+    projections.push_back(std::make_unique<Counting>(0, 1));
+    projections.push_back(std::make_unique<Counting>(1, 1));
+    ProjectorLimits limits;
+    limits.flush_micros = 60'000'000;
+    limits.idle_micros = idle_micros;
+    return std::make_unique<Projector>(log_, watched_, clock_, std::move(projections), limits);
+  }
+  int flushes_at(Projector& projector, std::int64_t micros) {
+    clock_.micros = micros;
+    EXPECT_TRUE(projector.run_once().ok());
+    return watched_.flushes;
+  }
+
+  WatchedKv watched_{store_};
+};
+
+TEST_F(FlushTest, what_was_written_is_flushed_within_a_time_though_nothing_follows) {
+  const auto projector = make();
+  EXPECT_EQ(flushes_at(*projector, 0), 0);
+  EXPECT_EQ(flushes_at(*projector, 59'999'999), 0);
+  EXPECT_EQ(flushes_at(*projector, 60'000'000), 1);
+  store_.crash(1);
+  for (const Table table : {0U, 1U}) EXPECT_EQ(row(table, head() - 1), "1");
+  EXPECT_EQ(flushes_at(*projector, 600'000'000), 1) << "there is nothing new to flush";
+}
+
+TEST_F(FlushTest, the_time_begins_with_the_first_write_after_a_flush) {
+  const auto projector = make();
+  EXPECT_EQ(flushes_at(*projector, 0), 0);
+  EXPECT_EQ(flushes_at(*projector, 60'000'000), 1);
+  append_events(log_, {history_.events.back()});
+  EXPECT_EQ(flushes_at(*projector, 150'000'000), 1);
+  append_events(log_, {history_.events.back()});
+  EXPECT_EQ(flushes_at(*projector, 209'999'999), 1);
+  append_events(log_, {history_.events.back()});
+  EXPECT_EQ(flushes_at(*projector, 210'000'000), 2);
+}
+
+TEST_F(FlushTest, a_clock_that_is_set_back_does_not_put_it_off) {
+  const auto projector = make();
+  EXPECT_EQ(flushes_at(*projector, 5'000'000'000), 0);
+  EXPECT_EQ(flushes_at(*projector, 1'000'000'000), 0);
+  EXPECT_EQ(flushes_at(*projector, 1'060'000'000), 1);
+}
+
+TEST_F(FlushTest, the_thread_flushes_while_it_idles) {
+  const auto projector = make(1'000);
+  EXPECT_EQ(flushes_at(*projector, 0), 0);
+  projector->start();
+  clock_.micros = 60'000'000;
+  std::unique_lock lock(watched_.mutex);
+  EXPECT_TRUE(watched_.flushed.wait_for(lock, std::chrono::seconds(20),
+                                        [&] { return watched_.flushes == 1; }));
+}
+
+TEST_F(FlushTest, a_flush_that_fails_stops_it_for_good) {
+  const auto projector = make();
+  EXPECT_EQ(flushes_at(*projector, 0), 0);
+  watched_.flush_failure = io_error("the disk is gone");
+  clock_.micros = 60'000'000;
+  EXPECT_EQ(projector->run_once().code(), StatusCode::kIo);
+  EXPECT_EQ(projector->status().error.message(), "the disk is gone");
 }
 
 TEST_F(TwoTablesTest, a_checkpoint_beyond_the_log_is_rebuilt) {

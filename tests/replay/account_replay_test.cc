@@ -128,5 +128,30 @@ TEST_F(AccountReplayTest, no_read_model_is_needed) {
   EXPECT_NE(to_json(*after).find("\"position\":\"0:"), std::string::npos);
 }
 
+TEST_F(AccountReplayTest, the_past_is_final_up_to_the_moment_that_the_log_has_closed) {
+  auto point = query("a1", "north");
+  const auto now = replay_account(dir(), point);
+  ASSERT_TRUE(now.ok());
+  EXPECT_TRUE(now->is_final()) << "it speaks for a position";
+  EXPECT_EQ(to_json(*now).find("\"final\""), std::string::npos);
+  const Instant last = entries_of(dir()).back().last_recorded_at;
+  const Instant later{last.micros + 1'000'000'000};
+  point.as_of = last;
+  EXPECT_TRUE(replay_account(dir(), point)->is_final());
+  EXPECT_NE(to_json(*replay_account(dir(), point)).find("\"final\":true"), std::string::npos);
+  point.as_of = later;
+  const auto open = replay_account(dir(), point);
+  ASSERT_TRUE(open.ok());
+  EXPECT_FALSE(open->is_final());
+  EXPECT_EQ(open->closed, last);
+  EXPECT_NE(to_json(*open).find("\"final\":false"), std::string::npos);
+  {
+    // As a read of the API does; an event that was decided before would be in the log by then.
+    const auto log = RocksLog::open(dir(), {});
+    ASSERT_TRUE(log.ok() && (*log)->close(later).ok());
+  }
+  EXPECT_TRUE(replay_account(dir(), point)->is_final());
+}
+
 }  // namespace
 }  // namespace daybook::replay

@@ -114,6 +114,14 @@ class LedgerRig {
     CHECK(projector_->stop().ok());
     CHECK(private_follower_->stop().ok());
   }
+  /// The private store has done all that the log says of it.
+  bool wait_until_erased() {
+    std::promise<bool> applied;
+    const bool waits =
+        private_follower_->when_applied(ledger_->committed(), Instant{INT64_MAX},
+                                        [&applied](bool reached) { applied.set_value(reached); });
+    return waits && applied.get_future().get();
+  }
   eventstore::PrivateStore& values() { return *private_store_; }
   const RocksLog& log() const { return *log_; }
 
@@ -263,6 +271,7 @@ class RandomCommands {
   }
 
   domain::AccountCommand random_tag(const domain::StreamId& stream) {
+    if (pick(16) == 0) return domain::ErasePrivateData{};
     domain::SetTag tag{{}, "t" + std::to_string(pick(3)), "v" + std::to_string(pick(3)), {}};
     if (pick(2) == 0) {
       auto value = rig_.values().put(stream.tenant, AccountId(stream.id), "Some Name");
