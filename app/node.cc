@@ -416,6 +416,12 @@ Status Node::failure() const {
   return parts_->failure;
 }
 
+Status Node::with_failure(Status ended) const {
+  const Status why = failure();
+  if (ended.ok() || why.ok()) return ended;
+  return {ended.code(), ended.message() + ": the store failed: " + why.message()};
+}
+
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {
   parts_->ledger->submit(std::move(command), std::move(complete));
 }
