@@ -1,17 +1,24 @@
 #include "app/node.h"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "domain/account.h"
+#include "eventstore/private_store.h"
+#include "eventstore/rocks_kv.h"
+#include "replay/ledger_files.h"
 #include "tests/eventstore/temp_dir.h"
 
 namespace daybook::app {
@@ -49,23 +56,25 @@ std::vector<std::string> thread_names() {
   return names;
 }
 
-eventstore::AnswerKind create_tenant(Node& node, const std::string& id) {
-  domain::KeyGrant key;
-  key.id = "key-of-" + id;
-  key.roles.add(domain::Role::kAdmin);
-  eventstore::Command command;
-  command.tenant = TenantId(id);
-  command.body = domain::TenantCommand(domain::CreateTenant{{}, key});
+eventstore::AnswerKind run(Node& node, eventstore::Command command) {
   command.actor = "system";
   std::promise<eventstore::AnswerKind> answer;
   node.submit(std::move(command),
               [&answer](const eventstore::Answer& given) { answer.set_value(given.kind); });
   return answer.get_future().get();
 }
+eventstore::Command of_account(const std::string& account, domain::AccountCommand body) {
+  eventstore::Command command;
+  command.tenant = TenantId(kFirstTenant);
+  command.account = AccountId(account);
+  command.body = std::move(body);
+  return command;
+}
 
 class NodeTest : public testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { open(); }
+  void open() {
     Config config;
     config.data_dir = dir_.file("ledger");
     auto opened = Node::open(config);
@@ -73,16 +82,15 @@ class NodeTest : public testing::Test {
     node_ = std::move(*opened);
   }
   void fail_the_log() {
-    std::promise<void> failed;
-    auto told = failed.get_future();
-    bool first = true;
-    node_->on_failure([&failed, &first] {
-      if (std::exchange(first, false)) failed.set_value();
-    });
+    const auto failed = std::make_shared<std::promise<void>>();
+    const auto once = std::make_shared<std::once_flag>();
+    auto told = failed->get_future();
+    node_->on_failure([failed, once] { std::call_once(*once, [&] { failed->set_value(); }); });
     const FullFiles full;
-    EXPECT_EQ(create_tenant(*node_, "never"), eventstore::AnswerKind::kUnknown);
+    domain::OpenAccount never;
+    never.currency = *domain::Currency::parse("USD");
+    EXPECT_EQ(run(*node_, of_account("never", never)), eventstore::AnswerKind::kUnknown);
     told.wait();
-    node_->on_failure([] {});
   }
 
   eventstore::TempDir dir_;
@@ -98,6 +106,33 @@ TEST_F(NodeTest, after_a_failure_no_thread_goes_on_that_uses_what_is_destroyed_n
   fail_the_log();
   node_->stop();
   EXPECT_EQ(projectors(), 0);
+}
+
+TEST_F(NodeTest, a_node_whose_erasures_have_stopped_fails_though_all_its_stores_work) {
+  node_.reset();
+  {
+    // What names a value is damaged: an erasure cannot tell which one to take.
+    auto rows = replay::open_private(dir_.file("ledger"), eventstore::RocksKv::Mode::kReadWrite);
+    ASSERT_TRUE(rows.ok());
+    eventstore::KvBatch batch;
+    batch.put(eventstore::PrivateStore::kNamed,
+              eventstore::PrivateStore::key_of(TenantId(kFirstTenant), AccountId("a"),
+                                               std::string(16, 'r')),
+              "\x80");  // a number that does not end
+    ASSERT_TRUE((*rows)->write(batch).ok());
+  }
+  open();
+  domain::OpenAccount account;
+  account.currency = *domain::Currency::parse("USD");
+  ASSERT_EQ(run(*node_, of_account("a", account)), eventstore::AnswerKind::kRecorded);
+  const auto failed = std::make_shared<std::promise<void>>();
+  const auto once = std::make_shared<std::once_flag>();
+  auto told = failed->get_future();
+  node_->on_failure([failed, once] { std::call_once(*once, [&] { failed->set_value(); }); });
+  ASSERT_EQ(run(*node_, of_account("a", domain::ErasePrivateData{})),
+            eventstore::AnswerKind::kRecorded);
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_EQ(node_->failure().code(), StatusCode::kCorrupt) << node_->failure().message();
 }
 
 TEST_F(NodeTest, work_that_a_failure_ended_is_told_with_its_cause) {

@@ -18,8 +18,8 @@ import tempfile
 import time
 from decimal import Decimal
 
-from daybook import Client, Server, ServerFailed, binary, money, new_id, run_cli
-from faults import CREATE, READ, RENAME, SYNC, WRITE, FaultyServer, SmallDisk
+from daybook import Client, Server, ServerFailed, binary, money, run_cli
+from faults import CREATE, RENAME, SYNC, WRITE, FaultyServer, SmallDisk
 from load import LoadCase
 
 SEED = int(os.environ.get("DAYBOOK_FAULT_SEED", "0")) or random.SystemRandom().randrange(1, 2 ** 32)
@@ -147,24 +147,6 @@ class DiskFailsTest(FaultCase):
             self.assertEqual([tag.get("extra") for tag in tags], ["kept"])
         self.ok(self.client.put(path, {"value": "2", "extra": "and again"}))
 
-
-    def test_an_erasure_that_cannot_be_carried_out_ends_the_process(self):
-        account = self.open_account()
-        self.ok(self.client.put(self.path(account, "/tags/contact"), {"value": "1", "extra": "x"}))
-        self.client.close()
-        self.server.stop()
-        self.server.start()
-        self.client = self.server.client()
-        self.server.order("/private/0", READ, sticky=True)
-        refused = self.client.delete(self.path(account, "/private"), key=new_id())
-        self.problem(refused, 503, "storage-degraded")
-        self.client.close()
-        self.assertEqual(self.server.wait_exit(), 1, self.server.logs())
-        self.assertIn(os.strerror(errno.EIO), self.server.logs())
-        self.server.calm()
-        self.server.start()
-        self.client = self.server.client()
-        self.assertNotIn("extra", self.ok(self.client.get(self.path(account))).json["tags"])
 
     def test_an_import_that_the_store_ends_says_why(self):
         folder = tempfile.mkdtemp(prefix="daybook-faults-")
