@@ -230,9 +230,8 @@ void CommandService::answer_when_erased(std::uint64_t position, HttpResponse res
                     "recorded, and not erased yet: done at the next start at the latest",
                     request_id));
   };
-  const Instant deadline{services_.clock.now().micros + kEraseWaitMicros};
   const bool waits = services_.private_follower.when_applied(
-      position, deadline, [shared, not_yet, response = std::move(response)](bool applied) {
+      position, kEraseWaitMicros, [shared, not_yet, response = std::move(response)](bool applied) {
         if (!applied) return not_yet();
         (*shared)(response);
       });

@@ -14,7 +14,6 @@
 #include "api/json_reader.h"
 #include "api/routes.h"
 #include "api/worker_pool.h"
-#include "domain/base/clock.h"
 #include "domain/base/random.h"
 #include "eventstore/command.h"
 #include "eventstore/ledger.h"
@@ -45,7 +44,6 @@ class CommandService {
     eventstore::Ledger& ledger;
     eventstore::PrivateStore& private_store;
     projections::PrivateFollower& private_follower;
-    const Clock& clock;
     const Random& random;
     WorkerPool& workers;
     std::string fingerprint_secret;

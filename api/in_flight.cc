@@ -1,6 +1,5 @@
 #include "api/in_flight.h"
 
-#include <atomic>
 #include <functional>
 #include <utility>
 
@@ -8,17 +7,29 @@
 
 namespace daybook::api {
 
+namespace {
+
+HttpResponse still_running(const std::string& request_id) {
+  HttpResponse response = problem(
+      409, "idempotency-in-flight",
+      "a request with this Idempotency-Key is still running; send it again later", request_id);
+  response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace
+
 struct InFlight::Duplicate {
   std::string request_id;
   Respond respond;
-  std::atomic<bool> answered{false};
-
-  void answer(HttpResponse response) {
-    if (!answered.exchange(true)) std::exchange(respond, nullptr)(std::move(response));
-  }
+  // Guarded by the mutex of its owner.
+  bool waits = false;
+  SteadyClock::time_point until;
+  Waits::iterator place;
 };
 
-InFlight::InFlight(std::chrono::milliseconds patience) : patience_(patience) {
+InFlight::InFlight(std::chrono::milliseconds patience, std::size_t waits_max)
+    : patience_(patience), waits_max_(waits_max) {
   watcher_ = std::thread([this] { watch(); });
 }
 
@@ -45,15 +56,33 @@ Respond InFlight::guard(std::string_view scope, std::string_view key, std::strin
   auto duplicate = std::make_shared<Duplicate>();
   duplicate->request_id = std::move(request_id);
   duplicate->respond = std::move(respond);
-  {
-    const std::lock_guard lock(mutex_);
-    waits_.push_back({SteadyClock::now() + patience_, duplicate});
+  if (!add(duplicate)) {
+    duplicate->respond(still_running(duplicate->request_id));
+    return [this, hash](const HttpResponse&) { leave(hash); };
   }
-  wakes_.notify_one();
   return [this, hash, duplicate = std::move(duplicate)](HttpResponse response) {
     leave(hash);
-    duplicate->answer(std::move(response));
+    if (take(*duplicate)) std::exchange(duplicate->respond, nullptr)(std::move(response));
   };
+}
+
+bool InFlight::add(const std::shared_ptr<Duplicate>& duplicate) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (waits_.size() >= waits_max_) return false;
+    duplicate->waits = true;
+    duplicate->until = SteadyClock::now() + patience_;
+    duplicate->place = waits_.insert(waits_.end(), duplicate);
+  }
+  wakes_.notify_one();
+  return true;
+}
+
+bool InFlight::take(Duplicate& duplicate) {
+  const std::lock_guard lock(mutex_);
+  if (!std::exchange(duplicate.waits, false)) return false;
+  waits_.erase(duplicate.place);
+  return true;
 }
 
 bool InFlight::enter(std::uint64_t hash) {
@@ -76,20 +105,17 @@ void InFlight::watch() {
       wakes_.wait(lock);
       continue;
     }
-    if (SteadyClock::now() < waits_.front().until) {
-      wakes_.wait_until(lock, waits_.front().until);
+    const auto until = waits_.front()->until;
+    if (SteadyClock::now() < until) {
+      wakes_.wait_until(lock, until);
       continue;
     }
-    const auto duplicate = waits_.front().duplicate.lock();
+    const auto duplicate = std::move(waits_.front());
     waits_.pop_front();
-    if (duplicate == nullptr) continue;
+    duplicate->waits = false;
     lock.unlock();
-    HttpResponse response =
-        problem(409, "idempotency-in-flight",
-                "a request with this Idempotency-Key is still running; send it again later",
-                duplicate->request_id);
-    response.headers.emplace_back("Retry-After", "1");
-    duplicate->answer(std::move(response));
+    // Its command may hang for long and must not keep what the answer went to.
+    std::exchange(duplicate->respond, nullptr)(still_running(duplicate->request_id));
     lock.lock();
   }
 }

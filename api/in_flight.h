@@ -5,7 +5,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,10 +21,13 @@ namespace daybook::api {
 /// a bounded wait: 409 `idempotency-in-flight` with Retry-After, and the same key will tell later.
 /// The running command itself is never cut short.
 ///
-/// Bounds: an entry per running command, which the ledger's queue bounds. Thread rule: any thread.
+/// Bounds: an entry per running command, which the ledger's queue bounds; of duplicates that wait,
+/// `waits_max`, and one beyond is told at once. Thread rule: any thread.
 class InFlight {
  public:
-  explicit InFlight(std::chrono::milliseconds patience);
+  static constexpr std::size_t kWaitsMax = 10'000;
+
+  explicit InFlight(std::chrono::milliseconds patience, std::size_t waits_max = kWaitsMax);
   /// REQUIRES: every guarded answer was given.
   ~InFlight();
   InFlight(const InFlight&) = delete;
@@ -40,6 +43,7 @@ class InFlight {
 
   /// A duplicate: answered by whoever comes first, its command or the time.
   struct Duplicate;
+  using Waits = std::list<std::shared_ptr<Duplicate>>;
 
   struct Shard {
     std::mutex mutex;
@@ -51,19 +55,20 @@ class InFlight {
   /// Whether another one runs already.
   bool enter(std::uint64_t hash);
   void leave(std::uint64_t hash);
+  /// Lets it wait; false: too many do.
+  bool add(const std::shared_ptr<Duplicate>& duplicate);
+  /// Whether it still waited: its answer is then the caller's to give.
+  bool take(Duplicate& duplicate);
   void watch();
 
   const std::chrono::milliseconds patience_;
+  const std::size_t waits_max_;
   std::array<Shard, kShards> shards_;
 
   std::mutex mutex_;
   std::condition_variable wakes_;
   // Guarded by mutex_.
-  struct Wait {
-    SteadyClock::time_point until;
-    std::weak_ptr<Duplicate> duplicate;
-  };
-  std::deque<Wait> waits_;  ///< In the order of their ends: all have the same patience.
+  Waits waits_;  ///< In the order of their ends: all have the same patience.
   bool stopping_ = false;
   std::thread watcher_;
 };

@@ -237,7 +237,9 @@ std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams&
                                                               const std::string& request_id,
                                                               ReadPoint& point) const {
   std::vector<FieldError> errors;
-  const Instant now = parts_.sources.clock.now();
+  // What was recorded has passed, and what was closed was answered once, though the wall clock may
+  // have been set back since.
+  const Instant now = std::max(parts_.sources.clock.now(), parts_.sources.log.closed());
   point.as_of = query.instant("as_of", errors);
   point.effective_at = query.instant("effective_at", errors);
   if (point.as_of && *point.as_of > now) {
@@ -335,9 +337,9 @@ void Service::wait_and_read(std::uint64_t position, ReadRequest read, const Http
                                     limits_.sse_max_micros})
                   : run_query(read, parts_.sources));
   };
-  const Instant deadline{parts_.sources.clock.now().micros + limits_.read_wait_micros};
   const bool waits = parts_.projector.when_applied(
-      position, deadline, [this, job = std::move(job), busy, shared, id](bool reached) {
+      position, limits_.read_wait_micros,
+      [this, job = std::move(job), busy, shared, id](bool reached) {
         if (!reached) {
           (*shared)(retry_later(
               problem(503, "projection-lag", "the read models have not got that far yet", id)));

@@ -127,7 +127,7 @@ int serve_demo(const Config& config, StopSignal& stop) {
   node->on_failure([&stop] { stop.fail(); });
   DemoData data(kSeed, eventstore::SystemClock().now());
   const Status filled = fill(*node, data, stop);
-  if (!filled.ok()) return report(filled);
+  if (!filled.ok()) return report(node->with_failure(filled));
   if (!stop.stopping()) {
     auto url = node->serve();
     if (!url.ok()) return report(url.status());
@@ -136,7 +136,7 @@ int serve_demo(const Config& config, StopSignal& stop) {
               << " made-up customers. Ctrl-C ends the demo.\n";
   }
   const bool failed = stop.wait() == StopSignal::Reason::kFailed;
-  if (failed) std::cerr << "daybook: the store failed\n";
+  if (failed) std::cerr << "daybook: the store failed: " << node->failure().message() << '\n';
   node->stop();
   return failed ? kExitFailed : kExitOk;
 }

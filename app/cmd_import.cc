@@ -81,7 +81,10 @@ int run(const Options& options) {
     file = open_file(options.file);
     if (!file.ok()) return report(file.status());
     status = import.book(*file, *destination->target, stop);
-    if (destination->node != nullptr) destination->node->stop();
+    if (destination->node != nullptr) {
+      status = destination->node->with_failure(status);
+      destination->node->stop();
+    }
   }
   std::cout << (options.json ? import.summary_json() + "\n" : import.summary_text());
   if (!status.ok()) return report(status);

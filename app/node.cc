@@ -225,8 +225,8 @@ Status Node::Parts::start_core() {
       api::ReadSources{*derived, *log, *private_store, *cursors, clock, operator_log});
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
   commands = std::make_unique<api::CommandService>(api::CommandService::Services{
-      *ledger, *private_store, *private_follower, clock, random, *workers, fingerprint_secret,
-      key_pepper, log->head().generation, std::chrono::milliseconds(config.duplicate_wait_ms)});
+      *ledger, *private_store, *private_follower, random, *workers, fingerprint_secret, key_pepper,
+      log->head().generation, std::chrono::milliseconds(config.duplicate_wait_ms)});
   return create_first_tenant();
 }
 
@@ -274,12 +274,14 @@ void Node::Parts::watch() {
 }
 
 /// The log tells of its failures itself, but not between two appends; the other stores go on
-/// refusing. A node with a store that takes nothing more can only be started again.
+/// refusing. A node with a store that takes nothing more, or with something behind it that has
+/// stopped, can only be started again.
 void Node::Parts::watch_stores() {
   for (const auto& [what, status] : {std::pair("log of record", log->failure()),
                                      std::pair("store of the read models", derived->failure()),
                                      std::pair("private store", private_rows->failure()),
-                                     std::pair("read models", projector->status().error)}) {
+                                     std::pair("read models", projector->status().error),
+                                     std::pair("erasures", private_follower->status())}) {
     if (!status.ok()) return failed(what, status);
   }
 }
@@ -392,10 +394,11 @@ void Node::stop() {
     if (!ended.ok()) parts.tell("private store", ended);
   }
   // What is not flushed is read again. Where a store has failed, nothing is written any more.
-  if (parts.projector != nullptr && failure().ok()) {
-    const Status ended = parts.projector->stop();
-    if (!ended.ok()) parts.tell("read models", ended);
-  }
+  // Its thread ends in any case, and readers are let go, before what they use is gone.
+  if (parts.projector == nullptr) return;
+  if (!failure().ok()) return parts.projector->abandon();
+  const Status ended = parts.projector->stop();
+  if (!ended.ok()) parts.tell("read models", ended);
 }
 
 const std::string& Node::new_admin_key() const { return parts_->new_admin_key; }
@@ -413,6 +416,12 @@ Status Node::failure() const {
   return parts_->failure;
 }
 
+Status Node::with_failure(Status ended) const {
+  const Status why = failure();
+  if (ended.ok() || why.ok()) return ended;
+  return {ended.code(), ended.message() + ": the store failed: " + why.message()};
+}
+
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {
   parts_->ledger->submit(std::move(command), std::move(complete));
 }
@@ -424,9 +433,9 @@ std::uint64_t Node::fingerprint(const api::RequestIdentity& request) const {
 Status Node::catch_up() {
   constexpr std::int64_t kPatienceMicros = 600'000'000;
   std::promise<bool> done;
-  const Instant deadline{parts_->clock.now().micros + kPatienceMicros};
-  const bool waits = parts_->projector->when_applied(
-      parts_->ledger->committed(), deadline, [&done](bool reached) { done.set_value(reached); });
+  const bool waits =
+      parts_->projector->when_applied(parts_->ledger->committed(), kPatienceMicros,
+                                      [&done](bool reached) { done.set_value(reached); });
   if (!waits || !done.get_future().get()) return unavailable("the read models did not catch up");
   return {};
 }

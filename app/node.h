@@ -55,6 +55,9 @@ class Node {
   /// What failed, for the operator; OK as long as nothing has.
   Status failure() const;
 
+  /// How a piece of work in this process ended, with the failure, if there is one, that ended it.
+  Status with_failure(Status ended) const;
+
   /// A command from within the process (import, demo, bench). See eventstore::Ledger::submit.
   void submit(eventstore::Command command, eventstore::Completion complete);
 

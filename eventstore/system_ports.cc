@@ -14,6 +14,11 @@ Instant SystemClock::now() const {
   return Instant{std::chrono::duration_cast<std::chrono::microseconds>(since_epoch).count()};
 }
 
+SteadyTime SystemClock::steady() const {
+  const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::microseconds>(since_start).count()};
+}
+
 std::string SystemRandom::bytes(std::size_t size) const {
   std::string out(size, '\0');
   std::size_t filled = 0;

@@ -6,10 +6,11 @@
 /// The real kinds of the ports that the core takes as arguments.
 namespace daybook::eventstore {
 
-/// The wall clock of the operating system.
+/// The clocks of the operating system: the wall clock, and for waits the monotonic one.
 class SystemClock final : public Clock {
  public:
   Instant now() const override;
+  SteadyTime steady() const override;
 };
 
 /// The kernel's random number generator: getrandom(2).

@@ -62,7 +62,7 @@ Status PrivateFollower::open() {
   if (!*applied || stored_applied_ != head) {
     if (Status status = set_applied(head); !status.ok()) return status;
   }
-  purged_at_ = clock_.now();
+  purged_at_ = clock_.steady();
   {
     const std::lock_guard lock(mutex_);
     seen_ = head;
@@ -84,6 +84,10 @@ Status PrivateFollower::stop() {
   wakes_.notify_all();
   if (thread_.joinable()) thread_.join();
   waiters_.close();
+  return status();
+}
+
+Status PrivateFollower::status() const {
   const std::lock_guard lock(mutex_);
   return failure_;
 }
@@ -108,8 +112,9 @@ void PrivateFollower::discard(const TenantId& tenant, const AccountId& account,
   wakes_.notify_one();
 }
 
-bool PrivateFollower::when_applied(std::uint64_t position, Instant deadline,
+bool PrivateFollower::when_applied(std::uint64_t position, std::int64_t wait_micros,
                                    PositionWaiters::Callback callback) {
+  const SteadyTime deadline = later_by(clock_.steady(), wait_micros);
   const bool taken = waiters_.add(position, deadline, std::move(callback));
   if (taken) wakes_.notify_one();
   return taken;
@@ -122,7 +127,7 @@ void PrivateFollower::run() {
   for (;;) {
     const Work work = wait_for_work();
     const Status status = do_work(work);
-    waiters_.expire(clock_.now());
+    waiters_.expire(clock_.steady());
     if (!status.ok()) {
       {
         const std::lock_guard lock(mutex_);
@@ -138,7 +143,7 @@ void PrivateFollower::run() {
 PrivateFollower::Work PrivateFollower::wait_for_work() {
   std::int64_t micros = limits_.idle_micros;
   if (const auto deadline = waiters_.next_deadline()) {
-    micros = std::clamp<std::int64_t>(deadline->micros - clock_.now().micros, 1'000, micros);
+    micros = std::clamp<std::int64_t>(deadline->micros - clock_.steady().micros, 1'000, micros);
   }
   std::unique_lock lock(mutex_);
   wakes_.wait_for(lock, std::chrono::microseconds(micros),
@@ -162,7 +167,7 @@ Status PrivateFollower::do_work(const Work& work) {
     if (Status status = set_applied(work.to); !status.ok()) return status;
   }
   waiters_.reached(work.to);
-  const bool is_due = clock_.now().micros - purged_at_.micros >= limits_.purge_micros;
+  const bool is_due = clock_.steady().micros - purged_at_.micros >= limits_.purge_micros;
   if (!dropped_.empty() && (is_due || dropped_.size() >= limits_.discards_max)) return purge();
   return {};
 }
@@ -225,7 +230,7 @@ Status PrivateFollower::discard_now(const std::vector<std::string>& keys) {
 Status PrivateFollower::purge() {
   if (Status status = store_.purge(); !status.ok()) return status;
   unpurged_ = false;
-  purged_at_ = clock_.now();
+  purged_at_ = clock_.steady();
   Status status = store_.forget(dropped_);
   dropped_.clear();
   return status;

@@ -61,10 +61,13 @@ class PrivateFollower {
   /// No event will ever name this value.
   void discard(const TenantId& tenant, const AccountId& account, const domain::PrivateValue& value);
 
-  /// Calls back once everything before `position` is applied, or with false at the deadline, on an
-  /// error and at the end. Returns false, and never calls back, with too many waiters or after one
-  /// of those.
-  [[nodiscard]] bool when_applied(std::uint64_t position, Instant deadline,
+  /// Why it stopped, if it did: no erasure is carried out any more.
+  Status status() const;
+
+  /// Calls back once everything before `position` is applied, or with false after `wait_micros`, on
+  /// an error and at the end. Returns false, and never calls back, with too many waiters or after
+  /// an error or the end.
+  [[nodiscard]] bool when_applied(std::uint64_t position, std::int64_t wait_micros,
                                   PositionWaiters::Callback callback);
 
  private:
@@ -98,9 +101,9 @@ class PrivateFollower {
   bool unpurged_ = true;  ///< Something may have been erased since the last purge, before a crash
                           ///< for instance.
   std::uint64_t stored_applied_ = 0;
-  Instant purged_at_;
+  SteadyTime purged_at_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wakes_;
   // Guarded by mutex_.
   std::uint64_t seen_ = 0;                    ///< Everything before it was told of.

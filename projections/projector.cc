@@ -74,15 +74,7 @@ Projector::Projector(const eventstore::EventLog& log, eventstore::KvStore& store
   }
 }
 
-Projector::~Projector() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wakes_.notify_all();
-  if (thread_.joinable()) thread_.join();
-  waiters_.close();
-}
+Projector::~Projector() { abandon(); }
 
 // --- Opening
 // --------------------------------------------------------------------------------------
@@ -139,7 +131,7 @@ Status Projector::open(Follower& follower, std::size_t index) {
 Status Projector::run_once() {
   CHECK(!thread_.joinable());
   const Status status = catch_up();
-  waiters_.expire(clock_.now());
+  waiters_.expire(clock_.steady());
   return status;
 }
 
@@ -156,7 +148,7 @@ Status Projector::catch_up() {
     // of many.
     const bool is_enough = gathers_ && *read != BatchRead::kFull;
     if (*read == BatchRead::kNothing || is_enough || is_stopping()) return {};
-    waiters_.expire(clock_.now());
+    waiters_.expire(clock_.steady());
   }
 }
 
@@ -181,18 +173,15 @@ Result<Projector::BatchRead> Projector::run_batch() {
   if (Status status = write_batch(after(last->entry)); !status.ok()) return status;
   publish();
   unflushed_events_ += events;
-  if (!unflushed_since_) unflushed_since_ = clock_.now();
+  if (!unflushed_since_) unflushed_since_ = clock_.steady();
   const bool is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes;
   return is_full ? BatchRead::kFull : BatchRead::kPart;
 }
 
 Status Projector::flush_if_due() {
   if (!unflushed_since_) return {};
-  const Instant now = clock_.now();
-  // A clock that was set back must not put the flush off.
-  unflushed_since_ = std::min(*unflushed_since_, now);
-  const bool is_due = unflushed_events_ >= limits_.flush_events ||
-                      now.micros - unflushed_since_->micros >= limits_.flush_micros;
+  const std::int64_t waited = clock_.steady().micros - unflushed_since_->micros;
+  const bool is_due = unflushed_events_ >= limits_.flush_events || waited >= limits_.flush_micros;
   return is_due ? flush() : Status();
 }
 
@@ -293,11 +282,22 @@ ProjectorStatus Projector::status() const {
   return status;
 }
 
-bool Projector::when_applied(std::uint64_t position, Instant deadline,
+bool Projector::when_applied(std::uint64_t position, std::int64_t wait_micros,
                              PositionWaiters::Callback callback) {
-  const bool taken = waiters_.add(position, deadline, std::move(callback));
-  if (taken) hurry();
-  return taken;
+  const SteadyTime deadline = later_by(clock_.steady(), wait_micros);
+  if (!waiters_.add(position, deadline, std::move(callback))) return false;
+  // There is nothing to hurry for yet where the position lies ahead; whoever asks for one must not
+  // cost all others the gathering.
+  if (position <= log_.head().next_position) {
+    hurry();
+    return true;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    awaited_later_ = true;
+  }
+  wakes_.notify_one();
+  return true;
 }
 
 // --- The thread
@@ -318,8 +318,12 @@ void Projector::run() {
   while (!is_stopping()) {
     // The error, if any, is published; a projector that failed sleeps until it is stopped.
     static_cast<void>(catch_up());
-    waiters_.expire(clock_.now());
+    waiters_.expire(clock_.steady());
     wait_for_work();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (abandoned_) return;
   }
   // One batch more: what was gathered meanwhile need not be read again at the next start.
   static_cast<void>(catch_up());
@@ -329,17 +333,24 @@ void Projector::wait_for_work() {
   std::int64_t micros = limits_.idle_micros;
   if (const auto deadline = waiters_.next_deadline()) {
     // At least a millisecond: a clock that stands still must not make this loop spin.
-    micros = std::clamp<std::int64_t>(deadline->micros - clock_.now().micros, 1'000, micros);
+    micros = std::clamp<std::int64_t>(deadline->micros - clock_.steady().micros, 1'000, micros);
   }
   std::unique_lock lock(mutex_);
-  const auto is_wanted = [&] { return hurried_ || stopping_ || waiters_.size() > 0; };
   wakes_.wait_for(lock, std::chrono::microseconds(micros),
-                  [&] { return notified_ || hurried_ || stopping_; });
+                  [&] { return notified_ || hurried_ || awaited_later_ || stopping_; });
   if (notified_) {
-    wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros), is_wanted);
+    wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros),
+                    [&] { return hurried_ || stopping_ || is_awaited(); });
   }
   notified_ = false;
   hurried_ = false;
+  awaited_later_ = false;
+}
+
+/// Whether somebody waits for something that is committed.
+bool Projector::is_awaited() const {
+  const auto position = waiters_.next_position();
+  return position && *position <= log_.head().next_position;
 }
 
 bool Projector::is_stopping() const {
@@ -363,7 +374,7 @@ void Projector::hurry() {
   wakes_.notify_one();
 }
 
-Status Projector::stop() {
+void Projector::end_thread() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -371,6 +382,18 @@ Status Projector::stop() {
   wakes_.notify_all();
   if (thread_.joinable()) thread_.join();
   waiters_.close();
+}
+
+void Projector::abandon() {
+  {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+  }
+  end_thread();
+}
+
+Status Projector::stop() {
+  end_thread();
   if (!failure_.ok()) return failure_;
   return unflushed_since_ ? flush() : Status();
 }

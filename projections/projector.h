@@ -71,10 +71,10 @@ struct ProjectorStatus {
 class Projector {
  public:
   /// REQUIRES: each projection has a table of its own. `log`, `store` and `clock` outlive it; the
-  /// clock measures the deadlines of waiters and the time between flushes, and nothing else.
+  /// clock measures how long waiters wait and the time between flushes, and only its steady() does.
   Projector(const eventstore::EventLog& log, eventstore::KvStore& store, const Clock& clock,
             std::vector<std::unique_ptr<Projection>> projections, ProjectorLimits limits = {});
-  /// Ends the thread without flushing, as a crash would. Waiters are let go.
+  /// As abandon().
   ~Projector();
   Projector(const Projector&) = delete;
   Projector& operator=(const Projector&) = delete;
@@ -86,19 +86,23 @@ class Projector {
   void start();
   /// Ends the thread after one more batch, lets waiters go and flushes the store. Idempotent.
   Status stop();
+  /// Ends the thread as a crash would, after the batch it is at and without a flush, and lets
+  /// waiters go: for a store that has failed. Afterwards nothing is called back. Idempotent.
+  void abandon();
   /// Something was committed. Cheap; may come before start.
   void notify();
-  /// Somebody needs what was committed now: the thread gathers no longer. As when_applied does.
+  /// Somebody needs what was committed now: the thread gathers no longer. As when_applied does,
+  /// unless what it waits for is not committed yet.
   void hurry();
 
   /// Everything before this position is in all tables.
   std::uint64_t applied() const { return applied_.load(std::memory_order_acquire); }
   ProjectorStatus status() const;
 
-  /// Calls back once everything before `position` is applied, or with false at the deadline, on an
-  /// error and at the end. Returns false, and never calls back, with too many waiters or after one
-  /// of those.
-  [[nodiscard]] bool when_applied(std::uint64_t position, Instant deadline,
+  /// Calls back once everything before `position` is applied, or with false after `wait_micros`, on
+  /// an error and at the end. Returns false, and never calls back, with too many waiters or after
+  /// an error or the end.
+  [[nodiscard]] bool when_applied(std::uint64_t position, std::int64_t wait_micros,
                                   PositionWaiters::Callback callback);
 
   /// Called with applied() whenever it may have changed, once at the beginning too.
@@ -133,6 +137,8 @@ class Projector {
   void publish();
   void run();
   void wait_for_work();
+  void end_thread();
+  bool is_awaited() const;
   bool is_stopping() const;
 
   const eventstore::EventLog& log_;
@@ -147,7 +153,7 @@ class Projector {
   std::unique_ptr<eventstore::EntryCursor> cursor_;
   std::uint64_t next_entry_no_ = 0;
   std::uint64_t unflushed_events_ = 0;
-  std::optional<Instant> unflushed_since_;  ///< Empty: everything is flushed.
+  std::optional<SteadyTime> unflushed_since_;  ///< Empty: everything is flushed.
   Status failure_;
 
   PositionWaiters waiters_;
@@ -160,7 +166,9 @@ class Projector {
   Status published_failure_;
   bool notified_ = false;
   bool hurried_ = false;
+  bool awaited_later_ = false;  ///< There may be a new deadline, and nothing to read.
   bool stopping_ = false;
+  bool abandoned_ = false;  ///< And nothing more is written.
 
   bool gathers_ = false;  ///< Runs on its own thread; set before that starts.
   std::thread thread_;

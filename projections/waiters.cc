@@ -6,7 +6,7 @@
 
 namespace daybook::projections {
 
-bool PositionWaiters::add(std::uint64_t position, Instant deadline, Callback callback) {
+bool PositionWaiters::add(std::uint64_t position, SteadyTime deadline, Callback callback) {
   {
     const std::lock_guard lock(mutex_);
     if (position > reached_) {
@@ -36,11 +36,11 @@ void PositionWaiters::reached(std::uint64_t position) {
   for (const Callback& callback : settled) callback(true);
 }
 
-void PositionWaiters::expire(Instant now) {
+void PositionWaiters::expire(SteadyTime now) {
   std::vector<Callback> settled;
   {
     const std::lock_guard lock(mutex_);
-    while (!by_deadline_.empty() && std::get<Instant>(*by_deadline_.begin()) <= now) {
+    while (!by_deadline_.empty() && std::get<SteadyTime>(*by_deadline_.begin()) <= now) {
       const auto waiter = by_position_.find(std::get<Place>(*by_deadline_.begin()));
       CHECK(waiter != by_position_.end());
       settled.push_back(std::move(waiter->second.callback));
@@ -62,10 +62,16 @@ void PositionWaiters::close() {
   for (const auto& [place, waiter] : settled) waiter.callback(false);
 }
 
-std::optional<Instant> PositionWaiters::next_deadline() const {
+std::optional<SteadyTime> PositionWaiters::next_deadline() const {
   const std::lock_guard lock(mutex_);
   if (by_deadline_.empty()) return std::nullopt;
-  return std::get<Instant>(*by_deadline_.begin());
+  return std::get<SteadyTime>(*by_deadline_.begin());
+}
+
+std::optional<std::uint64_t> PositionWaiters::next_position() const {
+  const std::lock_guard lock(mutex_);
+  if (by_position_.empty()) return std::nullopt;
+  return by_position_.begin()->first.first;
 }
 
 std::size_t PositionWaiters::size() const {

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <utility>
 
-#include "domain/base/time.h"
+#include "domain/base/clock.h"
 
 namespace daybook::projections {
 
@@ -26,24 +26,26 @@ class PositionWaiters {
   /// Calls `callback` once everything before `position` is there (at once if it is), or with false
   /// at the deadline or when closed. Returns false, and never calls it, beyond the bound or after
   /// close().
-  [[nodiscard]] bool add(std::uint64_t position, Instant deadline, Callback callback);
+  [[nodiscard]] bool add(std::uint64_t position, SteadyTime deadline, Callback callback);
 
   /// Everything before `position` is there; it may also go back (a rebuild).
   void reached(std::uint64_t position);
 
   /// Lets go of those whose deadline is at or before `now`.
-  void expire(Instant now);
+  void expire(SteadyTime now);
 
   /// Lets go of all, and takes no more of those that would have to wait.
   void close();
 
-  std::optional<Instant> next_deadline() const;
+  std::optional<SteadyTime> next_deadline() const;
+  /// The first position that somebody waits for.
+  std::optional<std::uint64_t> next_position() const;
   std::size_t size() const;
 
  private:
   using Place = std::pair<std::uint64_t, std::uint64_t>;  ///< Position, serial number.
   struct Waiter {
-    Instant deadline;
+    SteadyTime deadline;
     Callback callback;
   };
 
@@ -53,7 +55,7 @@ class PositionWaiters {
   std::uint64_t serial_ = 0;
   bool closed_ = false;
   std::map<Place, Waiter> by_position_;
-  std::set<std::tuple<Instant, Place>> by_deadline_;
+  std::set<std::tuple<SteadyTime, Place>> by_deadline_;
 };
 
 }  // namespace daybook::projections

@@ -62,8 +62,8 @@ class DuplicatesTest : public ::testing::Test {
                {projections::kKeysTable, projections::kStreamsTable, projections::kStatesTable}),
         ledger_(log_, index_, clock_, {}),
         workers_(1, 16),
-        service_({ledger_, private_store_, follower_, clock_, random_, workers_, "fingerprints",
-                  "pepper", 0, kPatience}) {}
+        service_({ledger_, private_store_, follower_, random_, workers_, "fingerprints", "pepper",
+                  0, kPatience}) {}
   void TearDown() override {
     log_.go_on();
     ledger_.stop();

@@ -148,6 +148,26 @@ class DiskFailsTest(FaultCase):
         self.ok(self.client.put(path, {"value": "2", "extra": "and again"}))
 
 
+    def test_an_import_that_the_store_ends_says_why(self):
+        folder = tempfile.mkdtemp(prefix="daybook-faults-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        path = os.path.join(folder, "focus.csv")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("BilledCost,BillingAccountId,BillingCurrency,ChargePeriodStart,"
+                       "ChargeDescription\n")
+            for i in range(20_000):
+                file.write(f"1.00,account-{i % 50},USD,2026-01-01 00:00:00,row {i}\n")
+        ended_at_work = 0
+        for after in (0, 20, 40):
+            self.server.order("/log/0", SYNC | WRITE, after=after, sticky=True)
+            done = run_cli("import", "focus", path, "--data", os.path.join(folder, str(after)),
+                           env=self.server.environment)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn(os.strerror(errno.EIO), done.stderr)
+            ended_at_work += "run the import again" in done.stderr
+        self.assertGreater(ended_at_work, 0, "no import had begun")
+
+
 class StartFailsTest(FaultCase):
     """A call on a file that fails while the server starts: it says so or goes on, and is no worse
     off the next time."""

@@ -272,19 +272,60 @@ class ClockTest(LimitCase):
             for _ in range(5):
                 self.done(self.charge(account, "1.00"))
                 self.balance(account)
-            self.assertLess(time.monotonic() - began, 5, "a wait was measured by the wall clock")
+            self.assertLess(time.monotonic() - began, 5, "something stood still")
         self.restart()
         self.server.move_clock(-7 * 86400)
         self.done(self.charge(account, "1.00"))
         self.assert_balance(account, balance="79.00")
-        times = [row["recorded_at"] for row in reversed(self.events(account))]
-        if times[0] > times[-1]:
-            times.reverse()
+        rows = sorted(self.events(account), key=lambda row: row["version"])
+        self.assertEqual(len(rows), 23)
+        times = [row["recorded_at"] for row in rows]
         self.assertEqual(times, sorted(times))
         self.client.close()
         self.server.stop()
         done = run_cli("verify", "--data", self.server.data)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_wait_is_as_long_as_it_is_whatever_the_clock_says_meanwhile(self):
+        account = self.open_account()
+        self.restart(["--read-wait-ms", "1500"])
+        path = self.path(account, "/balance?min_position=0:99999999")
+
+        def read():
+            client = self.server.client()
+            try:
+                return client.get(path), time.monotonic()
+            finally:
+                client.close()
+
+        for seconds in (-3600, 86400, 0):
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                began = time.monotonic()
+                answer = pool.submit(read)
+                time.sleep(0.5)
+                self.server.move_clock(seconds)
+                response, ended = answer.result(timeout=60)
+            self.problem(response, 503, "projection-lag")
+            self.assertGreater(ended - began, 1.4, "a step ahead ended a wait")
+            self.assertLess(ended - began, 8, "a step back made a wait longer")
+
+    def test_a_moment_that_was_recorded_or_answered_stays_a_past_one(self):
+        account = self.open_account()
+        self.top_up(account, "100.00")
+        recorded = self.events(account)[-1]["recorded_at"]
+        time.sleep(1.1)
+        answered = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        moments = [self.path(account, f"/balance?as_of={at}") for at in (recorded, answered)]
+        before = [self.ok(self.client.get(path)).json["balances"] for path in moments]
+        self.server.move_clock(-3600)
+        after = [self.ok(self.client.get(path)).json["balances"] for path in moments]
+        self.assertEqual(after, before)
+        self.done(self.charge(account, "1.00"))
+        newest = max(row["recorded_at"] for row in self.events(account))
+        self.ok(self.client.get(self.path(account, f"/balance?as_of={newest}")))
+        future = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+        self.problem(self.client.get(self.path(account, f"/balance?as_of={future}")),
+                     422, "validation")
 
     def test_an_as_of_read_stays_what_it_was_though_the_clock_steps_back(self):
         account = self.open_account()

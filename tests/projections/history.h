@@ -32,11 +32,13 @@
 
 namespace daybook::projections {
 
-/// Stands where it is put.
+/// Stands where it is put: the wall clock and the time that waits are measured by, each alone.
 class FixedClock final : public Clock {
  public:
   Instant now() const override { return {micros.load()}; }
+  SteadyTime steady() const override { return {steady_micros.load()}; }
   std::atomic<std::int64_t> micros{0};
+  std::atomic<std::int64_t> steady_micros{0};
 };
 
 inline domain::Currency currency(std::string_view code) {

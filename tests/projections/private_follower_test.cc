@@ -1,5 +1,6 @@
 #include "projections/private_follower.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <future>
 #include <map>
@@ -140,9 +141,8 @@ class PrivateFollowerTest : public testing::Test {
 
   bool wait(Process& process, std::uint64_t position) {
     std::promise<bool> done;
-    const Instant deadline{clock_.micros + 60'000'000};
     const bool waits = process.follower.when_applied(
-        position, deadline, [&done](bool reached) { done.set_value(reached); });
+        position, 60'000'000, [&done](bool reached) { done.set_value(reached); });
     return waits && done.get_future().get();
   }
   std::size_t pending(Process& process) { return process.store.pending(100)->size(); }
@@ -308,6 +308,48 @@ TEST_F(PrivateFollowerTest, an_erasure_that_the_store_refuses_is_not_reported_as
   const auto position = erase("a");
   tell(process);
   EXPECT_FALSE(wait(process, position + 1));
+  EXPECT_FALSE(process.follower.stop().ok());
+}
+
+TEST_F(PrivateFollowerTest, a_wall_clock_that_steps_neither_ends_a_wait_nor_makes_it_longer) {
+  clock_.micros = 20 * kHour;
+  Process process(*this);
+  ASSERT_TRUE(process.follower.open().ok());
+  process.follower.start();
+  std::promise<bool> outcome;
+  auto told = outcome.get_future();
+  ASSERT_TRUE(process.follower.when_applied(
+      1'000, 1'000, [&outcome](bool reached) { outcome.set_value(reached); }));
+  clock_.micros = 21 * kHour;
+  // Twice around: it lets go of those whose time is up after each.
+  for (int i = 0; i < 2; ++i) {
+    const auto position = erase("a");
+    tell(process);
+    ASSERT_TRUE(wait(process, position + 1));
+  }
+  EXPECT_EQ(told.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  clock_.micros = 10 * kHour;
+  clock_.steady_micros = 1'000;
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_FALSE(told.get());
+}
+
+TEST_F(PrivateFollowerTest, an_entry_that_cannot_be_read_stops_it_and_it_says_so) {
+  Process process(*this);
+  ASSERT_TRUE(process.follower.open().ok());
+  process.follower.start();
+  EXPECT_TRUE(process.follower.status().ok());
+  erase("a");
+  const auto head = log_->head();
+  last_.entry_no = head.entry_count;
+  last_.base_position = head.next_position;
+  last_.prev_chain = head.chain;
+  last_.body.clear();
+  eventstore::append_event_bytes(last_.body, "not an event");
+  ASSERT_EQ(log_->append(last_), eventstore::AppendOutcome::kCommitted);
+  tell(process);
+  EXPECT_FALSE(wait(process, log_->head().next_position));
+  EXPECT_EQ(process.follower.status().code(), StatusCode::kCorrupt);
   EXPECT_FALSE(process.follower.stop().ok());
 }
 

@@ -1,10 +1,13 @@
 #include "projections/projector.h"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -440,10 +443,10 @@ TEST_F(TwoTablesTest, a_waiter_is_let_go_at_its_deadline) {
       head() + 1, {1'000}, [&](bool reached) { calls.push_back(reached ? "+" : "early"); }));
   ASSERT_TRUE(projector->when_applied(
       head() + 1, {2'000}, [&](bool reached) { calls.push_back(reached ? "+" : "late"); }));
-  clock_.micros = 999;
+  clock_.steady_micros = 999;
   ASSERT_TRUE(projector->run_once().ok());
   EXPECT_TRUE(calls.empty());
-  clock_.micros = 1'000;
+  clock_.steady_micros = 1'000;
   ASSERT_TRUE(projector->run_once().ok());
   EXPECT_EQ(calls, std::vector<std::string>{"early"});
   append_events(log_, {history_.events.back()});
@@ -520,10 +523,150 @@ TEST_F(TwoTablesTest, the_thread_lets_a_waiter_go_at_its_deadline) {
     outcome = reached;
     called.notify_all();
   }));
-  clock_.micros = 1'000;
+  clock_.steady_micros = 1'000;
   std::unique_lock lock(mutex);
   ASSERT_TRUE(called.wait_for(lock, std::chrono::seconds(20), [&] { return outcome.has_value(); }));
   EXPECT_FALSE(*outcome);
+}
+
+TEST_F(TwoTablesTest, a_wall_clock_that_steps_neither_ends_a_wait_nor_makes_it_longer) {
+  clock_.micros = 20 * kHour;
+  const auto projector = make(1, 1);
+  ASSERT_TRUE(projector->run_once().ok());
+  std::vector<bool> calls;
+  ASSERT_TRUE(
+      projector->when_applied(head() + 1, 1'000, [&](bool reached) { calls.push_back(reached); }));
+  for (const std::int64_t wall : {21 * kHour, 10 * kHour}) {
+    clock_.micros = wall;
+    ASSERT_TRUE(projector->run_once().ok());
+    EXPECT_TRUE(calls.empty()) << wall;
+  }
+  clock_.steady_micros = 1'000;
+  ASSERT_TRUE(projector->run_once().ok());
+  EXPECT_EQ(calls, std::vector<bool>{false});
+}
+
+TEST_F(TwoTablesTest, the_thread_measures_a_wait_by_no_wall_clock) {
+  clock_.micros = 20 * kHour;
+  const auto projector = make(1, 1);
+  projector->start();
+  std::promise<bool> outcome;
+  auto told = outcome.get_future();
+  ASSERT_TRUE(projector->when_applied(head() + 1, 1'000,
+                                      [&](bool reached) { outcome.set_value(reached); }));
+  clock_.micros = 21 * kHour;
+  EXPECT_EQ(told.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  clock_.micros = 10 * kHour;
+  clock_.steady_micros = 1'000;
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_FALSE(told.get());
+}
+
+/// Lets nothing through while it is held, and counts what came.
+class GatedKv final : public eventstore::KvStore {
+ public:
+  explicit GatedKv(MemoryKv& store) : store_(store) {}
+  Status write(const KvBatch& batch) override {
+    {
+      std::unique_lock lock(mutex_);
+      ++writes_;
+      changed_.notify_all();
+      changed_.wait(lock, [this] { return !held_; });
+    }
+    return store_.write(batch);
+  }
+  Result<std::optional<std::string>> get(Table table, std::string_view key) const override {
+    return store_.get(table, key);
+  }
+  std::unique_ptr<eventstore::KvReader> snapshot() const override { return store_.snapshot(); }
+  Status flush() override {
+    ++flushes;
+    return store_.flush();
+  }
+  Status clear(Table table) override { return store_.clear(table); }
+  Status purge(Table table) override { return store_.purge(table); }
+
+  void hold(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+    changed_.notify_all();
+  }
+  int writes() const {
+    const std::lock_guard lock(mutex_);
+    return writes_;
+  }
+  bool wait_for_writes(int count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(20), [&] { return writes_ >= count; });
+  }
+  std::atomic<int> flushes{0};
+
+ private:
+  MemoryKv& store_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  int writes_ = 0;
+  bool held_ = false;
+};
+
+class ProjectorThreadTest : public TwoTablesTest {
+ protected:
+  std::unique_ptr<Projector> follow(std::int64_t gather_micros) {
+    std::vector<std::unique_ptr<Projection>> projections;
+    projections.push_back(std::make_unique<Counting>(0, 1));
+    ProjectorLimits limits;
+    limits.gather_micros = gather_micros;
+    return std::make_unique<Projector>(log_, gated_, clock_, std::move(projections), limits);
+  }
+  void commit(Projector& projector) {
+    append_events(log_, {history_.events.back()});
+    projector.notify();
+  }
+
+  static constexpr std::int64_t kForever = 3'600'000'000;
+  GatedKv gated_{store_};
+};
+
+TEST_F(ProjectorThreadTest, abandoned_it_ends_with_its_batch_and_writes_nothing_more) {
+  const auto projector = follow(0);
+  projector->start();
+  ASSERT_TRUE(gated_.wait_for_writes(1));
+  gated_.hold(true);
+  commit(*projector);
+  ASSERT_TRUE(gated_.wait_for_writes(2));
+  commit(*projector);  // For another batch, that stop() would write.
+  std::vector<bool> left;
+  ASSERT_TRUE(
+      projector->when_applied(head(), 1'000, [&](bool reached) { left.push_back(reached); }));
+  std::thread opener([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    gated_.hold(false);
+  });
+  projector->abandon();
+  const std::uint64_t applied = projector->applied();
+  EXPECT_EQ(gated_.writes(), 2);
+  EXPECT_EQ(gated_.flushes, 0);
+  EXPECT_EQ(applied, head() - 1);
+  EXPECT_EQ(left, std::vector<bool>{false}) << "somebody still waits";
+  EXPECT_FALSE(projector->when_applied(head(), 1'000, [](bool) {}));
+  opener.join();
+}
+
+TEST_F(ProjectorThreadTest, a_wait_for_what_is_not_committed_leaves_the_gathering_on) {
+  const auto projector = follow(kForever);
+  projector->start();
+  ASSERT_TRUE(gated_.wait_for_writes(1));
+  ASSERT_TRUE(projector->when_applied(head() + 1'000, INT64_MAX, [](bool) {}));
+  for (int i = 0; i < 3; ++i) commit(*projector);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(gated_.writes(), 1) << "one who waits for the far future hurries all";
+  // One who waits for what is there does not wait for the others.
+  std::promise<bool> outcome;
+  auto told = outcome.get_future();
+  ASSERT_TRUE(projector->when_applied(head(), INT64_MAX,
+                                      [&](bool reached) { outcome.set_value(reached); }));
+  ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  EXPECT_TRUE(told.get());
 }
 
 // --- Row cache

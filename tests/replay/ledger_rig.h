@@ -107,9 +107,8 @@ class LedgerRig {
     ledger_->stop();
     // The tables are read next: they have everything then, however busy the machine is.
     std::promise<bool> applied;
-    const bool waits =
-        projector_->when_applied(ledger_->committed(), Instant{INT64_MAX},
-                                 [&applied](bool reached) { applied.set_value(reached); });
+    const bool waits = projector_->when_applied(
+        ledger_->committed(), INT64_MAX, [&applied](bool reached) { applied.set_value(reached); });
     if (waits) CHECK(applied.get_future().get());
     CHECK(projector_->stop().ok());
     CHECK(private_follower_->stop().ok());

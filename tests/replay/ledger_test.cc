@@ -147,9 +147,8 @@ TEST_F(LedgerTest, eight_threads_charge_eight_accounts_and_every_cent_is_there) 
   ledger_->stop();
   // Stopping the projector ends it where it is.
   std::promise<bool> applied;
-  const bool waits =
-      projector_.when_applied(ledger_->committed(), Instant{INT64_MAX},
-                              [&applied](bool reached) { applied.set_value(reached); });
+  const bool waits = projector_.when_applied(
+      ledger_->committed(), INT64_MAX, [&applied](bool reached) { applied.set_value(reached); });
   ASSERT_TRUE(waits && applied.get_future().get());
   ASSERT_TRUE(projector_.stop().ok());
   // However busy the machine is: the thread ends after its batch, wherever that was.

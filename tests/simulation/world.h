@@ -21,14 +21,20 @@
 
 namespace daybook::simulation {
 
-/// The simulated wall clock.
+/// The simulated clock. That it is set back takes no time, and that it is set forward takes as long
+/// as that: what waits are measured by follows from the wall clock alone.
 class SimClock final : public Clock {
  public:
   Instant now() const override { return now_; }
-  void set(Instant now) { now_ = now; }
+  SteadyTime steady() const override { return steady_; }
+  void set(Instant now) {
+    if (now > now_) steady_.micros += now.micros - now_.micros;
+    now_ = now;
+  }
 
  private:
   Instant now_{1'767'225'600'000'000};  // 2026-01-01
+  SteadyTime steady_;
 };
 
 /// A store that calls back before each write: between two tables of a batch is where look-ups meet
