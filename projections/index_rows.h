@@ -42,7 +42,7 @@ class IndexStates final : public Projection {
  public:
   IndexStates(const eventstore::KvStore& store, eventstore::Table table) : rows_(store, table) {}
   std::string_view name() const override { return "states"; }
-  std::uint32_t code_version() const override { return 2; }
+  std::uint32_t code_version() const override { return 3; }
   eventstore::Table table() const override { return rows_.table(); }
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override {
     return rows_.apply(entry, batch);
