@@ -57,7 +57,6 @@ struct HttpRequest {
   std::shared_ptr<void> context;  ///< What on_header said of it (BodyLimit); null before.
 
   std::optional<std::string_view> header(std::string_view name) const { return headers.find(name); }
-  std::string_view raw_path() const { return std::string_view(target).substr(0, target.find('?')); }
 };
 
 /// A body made bit by bit (NDJSON exports, Server-Sent Events), sent chunked. Called on the io

@@ -223,7 +223,7 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
   write.route = admitted.match.route;
   write.params = std::move(admitted.match.params);
   write.method = request.method;
-  write.path = request.raw_path();
+  write.path = std::move(request.path);
   write.query = request.query;
   write.idempotency_key = owned(request.header("Idempotency-Key"));
   write.if_match = owned(request.header("If-Match"));
