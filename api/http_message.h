@@ -44,6 +44,9 @@ bool same_token(std::string_view left, std::string_view right);
 /// The type and subtype of a Content-Type in lower case, without parameters.
 std::string media_type(std::string_view content_type);
 
+/// Whether a Content-Type names UTF-8 or no character set at all.
+bool is_utf8_media(std::string_view content_type);
+
 /// One request that has passed the gate (http_gate.h).
 struct HttpRequest {
   std::string method;      ///< One of the methods the gate knows, upper case.
