@@ -170,7 +170,7 @@ std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& pr
   if (!extras.errors.empty()) {
     return problem(422, "validation", "the command is not valid", request_id, extras);
   }
-  const auto path = decode_target_path(target);
+  auto path = decode_target_path(target);
   if (!path) return problem(400, "malformed-target", "the path is malformed", request_id);
   auto route = find_route(item.request.method, *path);
   if (std::holds_alternative<PathNotFound>(route)) {
@@ -187,7 +187,7 @@ std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& pr
   item.request.route = match->route;
   item.request.params = std::move(match->params);
   const std::size_t question = target.find('?');
-  item.request.path = target.substr(0, question);
+  item.request.path = std::move(*path);
   if (question != std::string::npos) item.request.query = target.substr(question + 1);
   item.request.principal = principal;
   item.request.request_id = std::move(request_id);
@@ -213,6 +213,8 @@ bool is_allowed(const Principal& principal, Access access, const TenantId& first
       return roles.has(Role::kAdmin) || roles.has(Role::kOperator);
     case Access::kAdmin:
       return roles.has(Role::kAdmin);
+    case Access::kNode:
+      return principal.tenant == first_tenant && is_allowed(principal, Access::kRead, first_tenant);
     case Access::kFirstTenant:
       return roles.has(Role::kAdmin) && principal.tenant == first_tenant;
   }

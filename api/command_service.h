@@ -27,7 +27,7 @@ struct WriteRequest {
   const Route* route = nullptr;
   PathParams params;
   std::string method;
-  std::string path;   ///< Raw, without the query.
+  std::string path;   ///< Percent-decoded, without the query.
   std::string query;  ///< Raw.
   std::optional<std::string> idempotency_key;
   std::optional<std::string> if_match;

@@ -154,15 +154,14 @@ void append_event(std::string& out, const PlacedEvent& placed, EventFormat forma
 /// Reads chunks on the workers and hands them to the socket as it takes them. Holds one chunk.
 class EventBody final : public BodyStream {
  public:
-  EventBody(std::unique_ptr<EventSource> source, EventFormat format, std::size_t limit,
-            const ReadRequest& request, const StreamServices& services)
+  EventBody(std::unique_ptr<EventSource> source, EventFormat format, const ReadRequest& request,
+            const StreamServices& services)
       : shared_(std::make_shared<Shared>()),
         format_(format),
         principal_(request.principal),
         services_(services) {
     shared_->source = std::move(source);
     shared_->format = format;
-    shared_->left = limit;
     shared_->generation = request.generation;
     shared_->request_id = request.request_id;
     shared_->operator_log = services.sources.operator_log;
@@ -208,7 +207,6 @@ class EventBody final : public BodyStream {
     std::string request_id;
     OperatorLog* operator_log = nullptr;
     std::function<void()> wake;
-    std::size_t left = 0;  ///< Events still to be given. As source.
     // Guarded by mutex; source is used by the one reader that `reading` lets in.
     std::string ready;
     bool reading = false;
@@ -218,10 +216,9 @@ class EventBody final : public BodyStream {
   };
 
   static void fill(Shared& shared) {
-    auto chunk = shared.source->read(std::min(kChunkEvents, shared.left));
+    auto chunk = shared.source->read(kChunkEvents);
     std::string text;
     if (chunk.ok()) {
-      shared.left -= chunk->events.size();
       for (const auto& placed : chunk->events) {
         append_event(text, *placed, shared.format, shared.generation);
       }
@@ -233,7 +230,7 @@ class EventBody final : public BodyStream {
       const std::lock_guard lock(shared.mutex);
       shared.reading = false;
       shared.failed = !chunk.ok();
-      shared.at_end = chunk.ok() && (chunk->at_end || shared.left == 0);
+      shared.at_end = chunk.ok() && chunk->at_end;
       shared.ready = std::move(text);
       // Nothing and not for ever at the end: the next commit wakes.
       wake = !shared.ready.empty() || shared.failed || !shared.at_end ||
@@ -276,27 +273,46 @@ std::variant<After, HttpResponse> read_after(const ReadRequest& request,
   if (position->partition != 0) {
     return problem(400, "malformed-position", "there is no such partition", request.request_id);
   }
+  // What is recorded before it would be passed over in silence.
+  if (position->position >= sources.log.head().next_position) {
+    const std::string name = last_event_id ? "Last-Event-ID" : "after";
+    return invalid_query(request, {{"", "lies in the future", name}});
+  }
   return After{position->position, request};
 }
 
+constexpr const char* kNdjsonType = "application/x-ndjson";
+
 HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat format,
-                             std::optional<std::size_t> limit, const ReadRequest& request,
-                             const StreamServices& services, const std::string& position) {
+                             const ReadRequest& request, const StreamServices& services,
+                             const std::string& position) {
   HttpResponse response;
-  response.headers.emplace_back("Content-Type", format == EventFormat::kNdjson
-                                                    ? "application/x-ndjson"
-                                                    : "text/event-stream");
+  response.headers.emplace_back("Content-Type",
+                                format == EventFormat::kNdjson ? kNdjsonType : "text/event-stream");
   if (!position.empty()) response.headers.emplace_back("Daybook-Position", position);
-  // Server-Sent Events go on for ever, whatever the limit.
-  const bool endless = format == EventFormat::kServerSent;
-  response.stream = std::make_shared<EventBody>(
-      std::move(source), format, endless ? SIZE_MAX : limit.value_or(SIZE_MAX), request, services);
+  response.stream = std::make_shared<EventBody>(std::move(source), format, request, services);
   return response;
 }
 
-HttpResponse page_response(const std::vector<std::shared_ptr<const PlacedEvent>>& events,
+/// Lines have no room for `next`: the canonical bytes stand alone, so a header carries it.
+HttpResponse lines_response(const std::vector<std::shared_ptr<const PlacedEvent>>& events,
+                            const std::optional<std::string>& next, const ReadRequest& request,
+                            const std::string& position) {
+  HttpResponse response;
+  response.headers.emplace_back("Content-Type", kNdjsonType);
+  if (next) response.headers.emplace_back("Daybook-Next", *next);
+  for (const auto& placed : events) {
+    append_event(response.body, *placed, EventFormat::kNdjson, request.generation);
+  }
+  speak_for(response, position);
+  return response;
+}
+
+HttpResponse page_response(EventFormat format,
+                           const std::vector<std::shared_ptr<const PlacedEvent>>& events,
                            const std::optional<std::string>& next, const ReadRequest& request,
                            const std::string& position) {
+  if (format == EventFormat::kNdjson) return lines_response(events, next, request, position);
   std::vector<std::string> rows;
   for (const auto& placed : events) rows.push_back(event_row_json(*placed, request.generation));
   HttpResponse response = json_response(page_json(rows, next, position));
@@ -308,6 +324,11 @@ std::optional<std::size_t> given_limit(const ReadRequest& request,
                                        std::vector<FieldError>& errors) {
   const std::size_t limit = request.query.limit(errors);
   return request.query.find("limit") ? std::optional(limit) : std::nullopt;
+}
+
+/// A page holds what fits into one answer. Server-Sent Events go on for ever, whatever the limit.
+bool is_page(EventFormat format, const std::optional<std::size_t>& limit) {
+  return format == EventFormat::kPage || (format == EventFormat::kNdjson && limit);
 }
 
 HttpResponse account_events(const ReadRequest& request, EventFormat format, const After& after,
@@ -328,12 +349,12 @@ HttpResponse account_events(const ReadRequest& request, EventFormat format, cons
   } else if (!request.place.empty()) {
     next = std::stoull(request.place[0]);
   }
-  if (format != EventFormat::kPage) {
+  if (!is_page(format, limit)) {
     const bool endless = format == EventFormat::kServerSent;
     return stream_response(
         std::make_unique<StreamSource>(services.sources.store, stream, next,
                                        endless ? std::nullopt : std::optional(upto)),
-        format, limit, request, services, position);
+        format, request, services, position);
   }
   StreamSource source(services.sources.store, stream, next, upto);
   auto chunk = source.read(limit.value_or(50));
@@ -343,7 +364,7 @@ HttpResponse account_events(const ReadRequest& request, EventFormat format, cons
     more = next_cursor(request, services.sources.cursors, account.position,
                        {std::to_string(source.next_version())});
   }
-  return page_response(chunk->events, more, request, position);
+  return page_response(format, chunk->events, more, request, position);
 }
 
 HttpResponse log_events(const ReadRequest& request, EventFormat format, const After& after,
@@ -364,11 +385,11 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format, const Af
   }
   const std::string position = reading.position_text(end - 1);
   const TenantId& tenant = request.principal.tenant;
-  if (format != EventFormat::kPage) {
+  if (!is_page(format, limit)) {
     const bool endless = format == EventFormat::kServerSent;
     return stream_response(std::make_unique<LogSource>(services.sources.log, tenant, next,
                                                        endless ? std::nullopt : std::optional(end)),
-                           format, limit, request, services, position);
+                           format, request, services, position);
   }
   LogSource source(services.sources.log, tenant, next, end);
   auto chunk = source.read(limit.value_or(50));
@@ -378,7 +399,7 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format, const Af
     more = next_cursor(request, services.sources.cursors, end - 1,
                        {std::to_string(source.next_position())});
   }
-  return page_response(chunk->events, more, request, position);
+  return page_response(format, chunk->events, more, request, position);
 }
 
 }  // namespace

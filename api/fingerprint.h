@@ -8,7 +8,7 @@ namespace daybook::api {
 /// What makes two requests the same one. A batch item counts as the single request it stands for.
 struct RequestIdentity {
   std::string_view method;
-  std::string_view path;            ///< The target up to the `?`, as sent.
+  std::string_view path;            ///< Percent-decoded: escaping a byte makes no other request.
   std::string_view query;           ///< Behind the `?`, as sent; empty if there is none.
   std::string_view canonical_body;  ///< canonical_text() of the body; `{}` where none was sent.
 };

@@ -228,13 +228,14 @@ class FieldReader {
     kIfMatch,
     kExpect,
     kContentEncoding,
+    kLastEventId,
     kSingles
   };
 
   static std::size_t single_of(std::string_view name) {
     constexpr std::array<std::string_view, kSingles> kNames = {
-        "host",         "content-length", "authorization", "idempotency-key",
-        "content-type", "if-match",       "expect",        "content-encoding"};
+        "host",     "content-length", "authorization",    "idempotency-key", "content-type",
+        "if-match", "expect",         "content-encoding", "last-event-id"};
     const auto found = std::find_if(kNames.begin(), kNames.end(), [name](std::string_view known) {
       return same_token(known, name);
     });
@@ -251,6 +252,9 @@ class FieldReader {
     if (same_token(name, "connection")) note_connection(value);
     const std::size_t single = single_of(name);
     if (single == kSingles) return std::nullopt;
+    if (seen_[single] && single == kContentLength) {
+      return bad_framing("Content-Length is there twice.");
+    }
     if (seen_[single]) return bad_header("A header that must be single is there twice.");
     seen_[single] = true;
     return note_single(single, value);

@@ -1,6 +1,7 @@
 #include "api/http_message.h"
 
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,19 @@ std::string media_type(std::string_view content_type) {
   while (type.ends_with(' ')) type.pop_back();
   for (char& c : type) c = lower(c);
   return type;
+}
+
+bool is_utf8_media(std::string_view content_type) {
+  const std::size_t parameters = content_type.find(';');
+  if (parameters == std::string_view::npos) return true;
+  std::string rest;
+  for (const char c : content_type.substr(parameters)) {
+    if (c != ' ' && c != '\t' && c != '"') rest += lower(c);
+  }
+  const std::size_t at = rest.find(";charset=");
+  if (at == std::string::npos) return true;
+  const std::string_view charset = std::string_view(rest).substr(at + std::strlen(";charset="));
+  return charset.substr(0, charset.find(';')) == "utf-8";
 }
 
 void HttpHeaders::add(std::string_view name, std::string_view value) {

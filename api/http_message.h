@@ -44,6 +44,9 @@ bool same_token(std::string_view left, std::string_view right);
 /// The type and subtype of a Content-Type in lower case, without parameters.
 std::string media_type(std::string_view content_type);
 
+/// Whether a Content-Type names UTF-8 or no character set at all.
+bool is_utf8_media(std::string_view content_type);
+
 /// One request that has passed the gate (http_gate.h).
 struct HttpRequest {
   std::string method;      ///< One of the methods the gate knows, upper case.
@@ -57,7 +60,6 @@ struct HttpRequest {
   std::shared_ptr<void> context;  ///< What on_header said of it (BodyLimit); null before.
 
   std::optional<std::string_view> header(std::string_view name) const { return headers.find(name); }
-  std::string_view raw_path() const { return std::string_view(target).substr(0, target.find('?')); }
 };
 
 /// A body made bit by bit (NDJSON exports, Server-Sent Events), sent chunked. Called on the io

@@ -61,14 +61,14 @@ constexpr std::array kRoutes{
     query("/v1/events", kListEvents, kAudit),
     query("/v1/catalogue/currencies", kListCurrencies, kRead),
     query("/v1/catalogue/currencies/{code}", kGetCurrency, kRead),
-    query("/v1/keys", kListKeys, kAdmin),
+    query("/v1/keys", kListKeys, kAudit),
     query("/v1/settings", kGetSettings, kRead),
     query("/v1/general-ledger", kGetGeneralLedger, kRead),
 
     query("/healthz", kHealth, kPublic),
     query("/readyz", kReadiness, kPublic),
     query("/version", kVersion, kPublic),
-    query("/metrics", kMetrics, kRead),
+    query("/metrics", kMetrics, kNode),
     query("/openapi.json", kContract, kPublic),
     query("/docs", kDocs, kPublic),
 };

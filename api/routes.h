@@ -74,6 +74,7 @@ enum class Access : std::uint8_t {
   kAudit,        ///< admin, auditor.
   kCommand,      ///< admin, operator.
   kAdmin,        ///< admin.
+  kNode,         ///< admin, operator, auditor of the first tenant: what is about all tenants.
   kFirstTenant,  ///< admin of the first tenant.
 };
 

@@ -132,8 +132,8 @@ std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
   const std::string given = type ? media_type(*type) : "";
   const bool known = given == "application/json" ||
                      (route.operation == Operation::kBatch && given == "application/x-ndjson");
-  if (known) return std::nullopt;
-  return problem(415, "unsupported-media-type", "the body must be application/json",
+  if (known && is_utf8_media(*type)) return std::nullopt;
+  return problem(415, "unsupported-media-type", "the body must be application/json in UTF-8",
                  head.request_id);
 }
 
@@ -223,7 +223,7 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
   write.route = admitted.match.route;
   write.params = std::move(admitted.match.params);
   write.method = request.method;
-  write.path = request.raw_path();
+  write.path = std::move(request.path);
   write.query = request.query;
   write.idempotency_key = owned(request.header("Idempotency-Key"));
   write.if_match = owned(request.header("If-Match"));

@@ -190,11 +190,13 @@ struct AccountState {
   std::vector<CurrencyBalance> balances;  ///< The account's own currency first.
   std::vector<OpenHold> holds;            ///< By version.
   std::vector<AccountTag> tags;           ///< By (service, name).
+  bool has_private_values = false;        ///< Named since the last erasure, replaced ones too.
 
   bool operator==(const AccountState&) const = default;
   template <class Archive>
   void serialize(Archive& ar) {
-    ar(version, status, frozen_when_closed, mode, currency, opened_at, balances, holds, tags);
+    ar(version, status, frozen_when_closed, mode, currency, opened_at, balances, holds, tags,
+       has_private_values);
   }
 };
 

@@ -212,14 +212,18 @@ class Decider {
 
   Outcome operator()(const CaptureHold& command) const {
     if (!exists()) return account_not_found();
-    const OpenHold* hold = open_hold(command.hold);
-    if (hold == nullptr) return no_open_hold("capture");
-    const Money amount = command.amount.value_or(hold->amount);
-    if (amount.currency != hold->amount.currency) {
+    const auto* placed = referenced<HoldPlaced>();
+    if (placed == nullptr) return no_such_hold();
+    const Money amount = command.amount.value_or(placed->amount);
+    if (amount.currency != placed->amount.currency) {
       return invalid("/amount/currency",
-                     "the hold is in " + std::string(hold->amount.currency.code()));
+                     "the hold is in " + std::string(placed->amount.currency.code()));
     }
-    if (auto wrong = check_positive(amount)) return *wrong;
+    if (command.amount) {
+      if (auto wrong = check_positive(amount)) return *wrong;
+    }
+    const OpenHold* hold = open_hold(command.hold);
+    if (hold == nullptr) return refused("capture", RefusalReason::kHoldNotOpen);
     if (amount.amount > hold->amount.amount) {
       return refused("capture", RefusalReason::kExceedsOriginal, amount);
     }
@@ -235,8 +239,9 @@ class Decider {
 
   Outcome operator()(const ReleaseHold& command) const {
     if (!exists()) return account_not_found();
+    if (referenced<HoldPlaced>() == nullptr) return no_such_hold();
     const OpenHold* hold = open_hold(command.hold);
-    if (hold == nullptr) return no_open_hold("release");
+    if (hold == nullptr) return refused("release", RefusalReason::kHoldNotOpen);
     const auto after = moved({Amount{}, hold->amount.currency}, Amount{-hold->amount.amount.units});
     if (!after) return does_not_fit();
     return done(
@@ -379,6 +384,7 @@ class Decider {
 
   Outcome operator()(const ErasePrivateData& command) const {
     if (!exists()) return account_not_found();
+    if (!state_.has_private_values) return unchanged();
     return done(PrivateDataErased{command.reason});
   }
 
@@ -492,13 +498,8 @@ class Decider {
     }
     return nullptr;
   }
-  /// A hold that was placed once and has ended is refused; one that never was is not found.
-  Outcome no_open_hold(std::string command) const {
-    if (referenced<HoldPlaced>() == nullptr) {
-      return Rejection{RejectionKind::kNotFound, "", "no such hold"};
-    }
-    return refused(std::move(command), RefusalReason::kHoldNotOpen);
-  }
+  /// Of one that was never placed; one that has ended is refused.
+  static Outcome no_such_hold() { return Rejection{RejectionKind::kNotFound, "", "no such hold"}; }
 
   template <class Body>
   const Body* referenced() const {

@@ -69,6 +69,7 @@ class Evolution {
 
   void operator()(const TagSet& event) {
     set_tag({event.service, event.tag, event.value, event.extra, recorded_at_});
+    state_.has_private_values |= event.extra.has_value();
   }
   void operator()(const TagRemoved& event) {
     if (event.tag == kAutoCreditTag) {
@@ -83,6 +84,7 @@ class Evolution {
   void operator()(const UsageNoted&) {}
   void operator()(const PrivateDataErased&) {
     for (auto& tag : state_.tags) tag.extra.reset();
+    state_.has_private_values = false;
   }
   void operator()(const NoChange&) {}
   void operator()(const CommandRefused&) {}

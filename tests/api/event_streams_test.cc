@@ -66,6 +66,13 @@ class Taker {
   std::shared_ptr<BodyStream> stream_;
 };
 
+std::string header_of(const HttpResponse& response, const std::string& name) {
+  for (const auto& [header, value] : response.headers) {
+    if (header == name) return value;
+  }
+  return "";
+}
+
 class EventStreamsTest : public ::testing::Test {
  protected:
   EventStreamsTest() : minted_(mint_key(rig_.random, "pepper", {}, auditor(), {})) {
@@ -85,15 +92,19 @@ class EventStreamsTest : public ::testing::Test {
     event.event = domain::ApiKeyRevoked{minted_.key.id};
     keys_.apply(event);
   }
-  Taker open(EventFormat format, const std::string& query = "") {
+  HttpResponse answer(EventFormat format, const std::string& query,
+                      std::optional<std::string> last_event_id = {}) {
     ReadRequest request;
     request.operation = Operation::kListEvents;
     request.query =
         std::get<QueryParams>(QueryParams::parse(query, query_names(Operation::kListEvents)));
     request.principal = keys_.authenticate(minted_.secret).value();
     request.request_id = "r";
-    HttpResponse response =
-        event_response(request, format, {}, {rig_.sources, workers_, applied_, keys_, kLifeMicros});
+    return event_response(request, format, std::move(last_event_id),
+                          {rig_.sources, workers_, applied_, keys_, kLifeMicros});
+  }
+  Taker open(EventFormat format) {
+    HttpResponse response = answer(format, "");
     EXPECT_EQ(response.status, 200) << response.body;
     CHECK(response.stream != nullptr);
     return Taker(std::move(response.stream));
@@ -106,7 +117,7 @@ class EventStreamsTest : public ::testing::Test {
   WorkerPool workers_{1, 1};
 };
 
-TEST_F(EventStreamsTest, a_limited_export_finds_its_lines_behind_any_number_of_foreign_events) {
+TEST_F(EventStreamsTest, pages_of_lines_find_their_events_behind_any_number_of_foreign_ones) {
   constexpr int kMoreThanOneLook = 110'000;
   const TenantId other("other");
   rig_.record_tenant(other);
@@ -116,13 +127,32 @@ TEST_F(EventStreamsTest, a_limited_export_finds_its_lines_behind_any_number_of_f
   }
   for (const char* id : {"a", "b", "c"}) rig_.record_account(kTenant, id);
   rig_.commit();
-  auto some = open(EventFormat::kNdjson, "limit=2&after=0:0");
-  EXPECT_EQ(some.take(), Next::kEnd);
-  EXPECT_EQ(some.lines(), 2U);
-  EXPECT_NE(some.text.find("\"account\":\"b\""), std::string::npos) << some.text;
-  auto all = open(EventFormat::kNdjson, "limit=10&after=0:0");
-  EXPECT_EQ(all.take(), Next::kEnd);
-  EXPECT_EQ(all.lines(), 3U);
+  std::string lines;
+  std::string after = "0:0";
+  for (int page = 0; !after.empty(); ++page) {
+    ASSERT_LT(page, 10);
+    const HttpResponse response = answer(EventFormat::kNdjson, "limit=2&after=" + after);
+    ASSERT_EQ(response.status, 200) << response.body;
+    EXPECT_LE(std::count(response.body.begin(), response.body.end(), '\n'), 2);
+    lines += response.body;
+    after = header_of(response, "Daybook-Next");
+  }
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+  EXPECT_LT(lines.find("\"account\":\"a\""), lines.find("\"account\":\"b\""));
+  EXPECT_LT(lines.find("\"account\":\"b\""), lines.find("\"account\":\"c\""));
+}
+
+TEST_F(EventStreamsTest, a_place_behind_the_end_is_refused) {
+  rig_.record_account(kTenant, "a");
+  rig_.commit();
+  for (const auto format : {EventFormat::kPage, EventFormat::kNdjson, EventFormat::kServerSent}) {
+    EXPECT_EQ(answer(format, "after=0:1").status, 200);
+    EXPECT_EQ(answer(format, "after=0:2").status, 422);
+    EXPECT_EQ(answer(format, "", "0:1").status, 200);
+    const HttpResponse behind = answer(format, "", "0:2");
+    EXPECT_EQ(behind.status, 422);
+    EXPECT_NE(behind.body.find("Last-Event-ID"), std::string::npos) << behind.body;
+  }
 }
 
 TEST_F(EventStreamsTest, a_stream_of_a_revoked_key_gives_nothing_more) {

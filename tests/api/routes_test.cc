@@ -38,6 +38,7 @@ std::set<std::string> roles_of(Access access) {
     case Access::kReadAccount:
       return {"admin", "operator", "auditor", "client"};
     case Access::kRead:
+    case Access::kNode:
       return {"admin", "operator", "auditor"};
     case Access::kAudit:
       return {"admin", "auditor"};

@@ -211,5 +211,14 @@ TEST(AccountSettleTest, available_after_an_expiry_is_shown_clamped_at_zero) {
       .then({HoldExpired{{3}, usd("5"), morning(1), usd("0"), usd("0")}});
 }
 
+TEST(AccountHoldTest, what_is_wrong_with_a_capture_comes_before_what_became_of_the_hold) {
+  auto story = given({top_up(usd("10")), hold(usd("5")), release(3)});
+  story.keyed();
+  story.when(capture(3, usd("-5"))).then_invalid("/amount/amount");
+  story.when(capture(3, test::money("5", "JPY"))).then_invalid("/amount/currency");
+  story.when(capture(3, usd("5"))).then_refused(RefusalReason::kHoldNotOpen);
+  story.when(capture(2)).then_not_found();
+}
+
 }  // namespace
 }  // namespace daybook::domain

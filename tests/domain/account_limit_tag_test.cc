@@ -138,6 +138,7 @@ TEST(AccountTagTest, a_private_extra_is_kept_by_reference_and_let_go_by_an_erasu
   story.when(SetTag{{}, "contact", "x", extra}).then({TagSet{{}, "contact", "x", extra, "x"}});
   story.when(ErasePrivateData{"asked"}).then({PrivateDataErased{"asked"}});
   EXPECT_EQ(story.state().tags[0].extra, std::nullopt);
+  story.when(ErasePrivateData{"asked again"}).then({NoChange{}});
   EXPECT_EQ(story.state().tags[0].value, "x");
   story.when(tag("contact", "x")).then({NoChange{}});
 }

@@ -152,6 +152,10 @@ class AccountsTest(LedgerCase):
         self.assertNotIn(b"night shift", log.body)
         erased = self.ok(self.client.delete(self.path(account, "/private")))
         self.assertEqual(erased.event["type"], "PrivateDataErased")
+        again = self.ok(self.client.delete(self.path(account, "/private")))
+        self.assertIsNone(again.json["event"])
+        keyed = self.ok(self.client.delete(self.path(account, "/private"), key="again"))
+        self.assertEqual(keyed.event["type"], "NoChange")
         tags = self.ok(self.client.get(self.path(account))).json["tags"]
         self.assertEqual(tags["contact"], {"value": "billing"})
         after = self.ok(self.client.get(self.path(account, "/events"),

@@ -630,7 +630,8 @@ class GateTest(LedgerCase):
     def test_unknown_media_types_are_415_and_406(self):
         target = self.path(self.account, "/top-ups")
         for kind in ("text/plain", "application/x-www-form-urlencoded", "application/xml",
-                     "application/x-ndjson", "application/jsonx"):
+                     "application/x-ndjson", "application/jsonx",
+                     "application/json; charset=iso-8859-1"):
             with self.subTest(kind):
                 self.problem(self.client.post(target, raw=self.BODY,
                                               headers={"Content-Type": kind}),
@@ -642,7 +643,7 @@ class GateTest(LedgerCase):
                              415, "unsupported-media-type")
         self.assert_balance(self.account, balance="0.00")
         self.done(self.client.post(target, raw=self.BODY, headers={
-            "Content-Type": "application/json; charset=utf-8"}))
+            "Content-Type": "application/json; version=1; Charset=\"UTF-8\""}))
         for accept in ("application/xml", "text/html", "image/*"):
             with self.subTest(accept):
                 self.problem(self.client.get(self.path(self.account, "/balance"),

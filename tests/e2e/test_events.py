@@ -145,6 +145,36 @@ class EventsTest(LedgerCase):
         whole = self.ok(self.client.get("/v1/events", headers=NDJSON)).items
         self.assertGreater(len(whole), 1501)
 
+    def test_pages_of_ndjson_follow_each_other_by_a_header(self):
+        account = self.open_account()
+        for _ in range(6):
+            self.top_up(account, "0.01")
+        for target in (self.path(account, "/events"), "/v1/events"):
+            whole = self.ok(self.client.get(target, headers=NDJSON))
+            self.assertIsNone(whole.header("Daybook-Next"))
+            body, after = b"", None
+            while True:
+                query = "?limit=3" + (f"&after={after}" if after else "")
+                page = self.ok(self.client.get(target + query, headers=NDJSON))
+                self.assertLessEqual(len(page.items), 3)
+                body += page.body
+                after = page.header("Daybook-Next")
+                if after is None:
+                    break
+            self.assertEqual(body, whole.body)
+
+    def test_a_place_behind_the_end_is_refused_and_not_passed_over(self):
+        account = self.open_account()
+        last = self.ok(self.client.get("/v1/events?limit=1")).position
+        generation, at = last.rsplit(":", 1)
+        behind = f"{generation}:{int(at) + 1}"
+        for target in ("/v1/events", self.path(account, "/events")):
+            self.ok(self.client.get(f"{target}?after={last}"))
+            self.problem(self.client.get(f"{target}?after={behind}"), 422, "validation")
+            for kind in ("text/event-stream", "application/x-ndjson"):
+                headers = {"Accept": kind, "Last-Event-ID": behind}
+                self.problem(self.client.get(target, headers=headers), 422, "validation")
+
     def open_stream(self, target, last_event_id=None):
         stream = Stream(self.client, target, last_event_id)
         self.addCleanup(stream.close)

@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from daybook import LedgerCase, Server, money
+from daybook import LedgerCase, Server, money, new_id
 
 
 class IdempotencyTest(LedgerCase):
@@ -46,6 +46,19 @@ class IdempotencyTest(LedgerCase):
         self.assert_replay(first, self.command(account, "top-ups", {"amount": money("10.00")},
                                                key="k"))
         self.assert_balance(account, balance="10.00")
+
+    def test_an_escaped_byte_of_the_path_is_not_another_request(self):
+        account = self.open_account(account=":" + new_id())
+        body = {"amount": money("1.00")}
+        first = self.done(self.client.post(f"/v1/accounts/{account}/top-ups", body, key="k"))
+        escaped = account.replace(":", "%3A")
+        again = self.done(self.client.post(f"/v1/accounts/{escaped}/top-ups", body, key="k"))
+        self.assertTrue(again.replayed)
+        self.assertEqual(again.body, first.body)
+        batch = {"commands": [{"method": "POST", "path": f"/v1/accounts/{escaped}/top-ups",
+                               "idempotency_key": "k", "body": body}]}
+        item = self.ok(self.client.post("/v1/batch", batch, key=None)).json["results"][0]
+        self.assertEqual(item["body"], first.json)
 
     def test_a_key_counts_per_account(self):
         first, second = self.open_account(), self.open_account()

@@ -27,6 +27,8 @@ class TenantsTest(LedgerCase):
     @staticmethod
     def roles_of(method, path):
         """Independent statement of the role table; the contract must say the same."""
+        if path == "/v1/keys" and method == "GET":
+            return {"admin", "auditor"}
         if path in ("/v1/keys", "/v1/tenants", "/v1/keys/{key}"):
             return {"admin"}
         if path in ("/v1/catalogue/currencies/{code}", "/v1/settings") and method == "PUT":
@@ -175,6 +177,11 @@ class TenantsTest(LedgerCase):
         self.problem(self.command(mine, f"holds/{foreign_hold}/capture"), 404, "not-found")
         self.ok(other.put("/v1/catalogue/currencies/USD", {"default_credit_limit": "77"}))
         self.assert_balance(mine, credit_limit="0.00")
+
+    def test_metrics_of_the_node_are_for_the_first_tenant(self):
+        _, other = self.create_tenant()
+        self.problem(other.get("/metrics"), 403, "forbidden")
+        self.assertEqual(self.client.get("/metrics").status, 200)
 
     def test_settings_are_replaced_as_a_whole_and_read_back_in_time(self):
         tenant, other = self.create_tenant()

@@ -105,6 +105,7 @@ TEST(GoldenTest, the_state_of_an_account) {
   state.tags.push_back({"vm-1", "contact", "owner",
                         domain::PrivateValue{std::string(16, '\x1F'), std::string(32, '\xC0')},
                         test::morning(5)});
+  state.has_private_values = true;
   const std::string bytes = encode_state(state);
   EXPECT_EQ(to_hex(bytes), golden("account_state_v1", bytes));
   const auto decoded = decode_account_state(from_hex(golden("account_state_v1", "")));

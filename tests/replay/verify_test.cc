@@ -734,7 +734,8 @@ TEST_F(VerifyTest, values_that_were_erased_are_not_missed) {
         erase.account = AccountId("a" + std::to_string(i));
         erase.body = domain::AccountCommand(domain::ErasePrivateData{});
         erase.actor = "key:k1";
-        ASSERT_EQ(rig.run(erase).kind, AnswerKind::kRecorded);
+        const AnswerKind kind = rig.run(erase).kind;
+        ASSERT_TRUE(kind == AnswerKind::kRecorded || kind == AnswerKind::kUnchanged);
       }
     }
   }

@@ -101,6 +101,7 @@ void fold(Model::Account& account, const d::RecordedEvent& event) {
                  },
                  [&](const d::TagSet& body) {
                    account.tags[{body.service, body.tag}] = {body.value, body.extra.has_value()};
+                   account.has_private |= body.extra.has_value();
                  },
                  [&](const d::TagRemoved& body) {
                    if (body.tag == "auto_credit") {
@@ -111,6 +112,7 @@ void fold(Model::Account& account, const d::RecordedEvent& event) {
                  },
                  [&](const d::PrivateDataErased&) {
                    for (auto& [name, tag] : account.tags) tag.has_extra = false;
+                   account.has_private = false;
                  },
                  [](const auto&) {},
              },

@@ -60,6 +60,7 @@ class Model {
     std::vector<Balance> balances;
     std::map<std::uint64_t, Hold> holds;
     std::map<TagName, Tag> tags;
+    bool has_private = false;  ///< Values named since the last erasure, replaced ones too.
     std::map<std::uint64_t, Int> refunded;  ///< By version of the charge.
     std::set<std::uint64_t> reversed;       ///< Versions of top-ups.
   };

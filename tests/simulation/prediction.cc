@@ -382,19 +382,17 @@ class Prediction {
                         source,
                         tenant_.catalogue_version});
   }
-  void no_hold(const char* word, std::uint64_t version) {
-    const auto* event = event_at(version);
-    const bool was = event != nullptr && std::holds_alternative<d::HoldPlaced>(event->event);
-    was ? refuse(word, d::RefusalReason::kHoldNotOpen) : not_found();
-  }
   void decide(const d::CaptureHold& body) {
     if (!open()) return;
-    const auto found = account_.holds.find(body.hold.version);
-    if (found == account_.holds.end()) return no_hold("capture", body.hold.version);
-    const Model::Hold& hold = found->second;
-    const d::Money amount = body.amount.value_or(hold.amount);
-    if (amount.currency != hold.amount.currency) return invalid("/amount/currency");
+    const auto* event = event_at(body.hold.version);
+    const auto* placed = event == nullptr ? nullptr : std::get_if<d::HoldPlaced>(&event->event);
+    if (placed == nullptr) return not_found();
+    const d::Money amount = body.amount.value_or(placed->amount);
+    if (amount.currency != placed->amount.currency) return invalid("/amount/currency");
     if (!positive(amount)) return;
+    const auto found = account_.holds.find(body.hold.version);
+    if (found == account_.holds.end()) return refuse("capture", d::RefusalReason::kHoldNotOpen);
+    const Model::Hold& hold = found->second;
     if (amount.amount.units > hold.amount.amount.units) {
       return refuse("capture", d::RefusalReason::kExceedsOriginal, amount);
     }
@@ -411,7 +409,11 @@ class Prediction {
   void decide(const d::ReleaseHold& body) {
     if (!open()) return;
     const auto found = account_.holds.find(body.hold.version);
-    if (found == account_.holds.end()) return no_hold("release", body.hold.version);
+    if (found == account_.holds.end()) {
+      const auto* event = event_at(body.hold.version);
+      const bool was = event != nullptr && std::holds_alternative<d::HoldPlaced>(event->event);
+      return was ? refuse("release", d::RefusalReason::kHoldNotOpen) : not_found();
+    }
     const d::Money amount = found->second.amount;
     const auto next = after(amount.currency, 0, -amount.amount.units);
     if (!next) return invalid("/amount");
@@ -522,7 +524,8 @@ class Prediction {
     write(d::UsageNoted{body.description, body.service, body.attributes});
   }
   void decide(const d::ErasePrivateData& body) {
-    if (open()) write(d::PrivateDataErased{body.reason});
+    if (!open()) return;
+    account_.has_private ? write(d::PrivateDataErased{body.reason}) : nothing();
   }
   void decide(const d::SettleAccount&) {}
 
