@@ -165,7 +165,7 @@ class EventBody final : public BodyStream {
     shared_->generation = request.generation;
     shared_->request_id = request.request_id;
     shared_->operator_log = services.sources.operator_log;
-    ends_at_ = {services.sources.clock.now().micros + services.sse_max_micros};
+    ends_at_ = later_by(services.sources.clock.steady(), services.sse_max_micros);
   }
 
   void subscribe(std::function<void()> wake) override {
@@ -176,7 +176,7 @@ class EventBody final : public BodyStream {
   Next next(std::string& out, std::size_t) override {
     // A revocation is an event, so it wakes a stream; the rest it learns at the next heartbeat.
     if (!services_.keys.is_valid(principal_)) return endless() ? Next::kEnd : Next::kAbort;
-    if (endless() && services_.sources.clock.now() >= ends_at_) return Next::kEnd;
+    if (endless() && services_.sources.clock.steady() >= ends_at_) return Next::kEnd;
     const std::lock_guard lock(shared_->mutex);
     if (!shared_->ready.empty()) {
       out += std::exchange(shared_->ready, {});
@@ -243,7 +243,7 @@ class EventBody final : public BodyStream {
   EventFormat format_;
   Principal principal_;
   StreamServices services_;
-  Instant ends_at_;
+  SteadyTime ends_at_;
   std::unique_ptr<Signal::Subscription> subscription_;
 };
 

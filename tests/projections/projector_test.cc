@@ -313,13 +313,6 @@ TEST_F(FlushTest, the_time_begins_with_the_first_write_after_a_flush) {
   EXPECT_EQ(flushes_at(*projector, 210'000'000), 2);
 }
 
-TEST_F(FlushTest, a_clock_that_is_set_back_does_not_put_it_off) {
-  const auto projector = make();
-  EXPECT_EQ(flushes_at(*projector, 5'000'000'000), 0);
-  EXPECT_EQ(flushes_at(*projector, 1'000'000'000), 0);
-  EXPECT_EQ(flushes_at(*projector, 1'060'000'000), 1);
-}
-
 TEST_F(FlushTest, the_thread_flushes_while_it_idles) {
   const auto projector = make(1'000);
   EXPECT_EQ(flushes_at(*projector, 0), 0);

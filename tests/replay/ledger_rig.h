@@ -116,9 +116,8 @@ class LedgerRig {
   /// The private store has done all that the log says of it.
   bool wait_until_erased() {
     std::promise<bool> applied;
-    const bool waits =
-        private_follower_->when_applied(ledger_->committed(), Instant{INT64_MAX},
-                                        [&applied](bool reached) { applied.set_value(reached); });
+    const bool waits = private_follower_->when_applied(
+        ledger_->committed(), INT64_MAX, [&applied](bool reached) { applied.set_value(reached); });
     return waits && applied.get_future().get();
   }
   eventstore::PrivateStore& values() { return *private_store_; }
