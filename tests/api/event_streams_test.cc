@@ -175,9 +175,9 @@ TEST_F(EventStreamsTest, a_stream_of_a_revoked_key_gives_nothing_more) {
 TEST_F(EventStreamsTest, a_live_stream_has_a_longest_life) {
   rig_.commit();
   auto live = open(EventFormat::kServerSent);
-  rig_.clock.micros = kLifeMicros - 1;
+  rig_.clock.steady_micros = kLifeMicros - 1;
   EXPECT_EQ(live.take(std::chrono::milliseconds(50)), Next::kNothingYet);
-  rig_.clock.micros = kLifeMicros;
+  rig_.clock.steady_micros = kLifeMicros;
   EXPECT_EQ(live.take(), Next::kEnd);
 }
 

@@ -125,6 +125,9 @@ TEST_F(NodeTest, a_node_whose_erasures_have_stopped_fails_though_all_its_stores_
   domain::OpenAccount account;
   account.currency = *domain::Currency::parse("USD");
   ASSERT_EQ(run(*node_, of_account("a", account)), eventstore::AnswerKind::kRecorded);
+  const domain::PrivateValue value{std::string(16, 's'), std::string(32, 'c')};
+  ASSERT_EQ(run(*node_, of_account("a", domain::SetTag{{}, "contact", "x", value})),
+            eventstore::AnswerKind::kRecorded);
   const auto failed = std::make_shared<std::promise<void>>();
   const auto once = std::make_shared<std::once_flag>();
   auto told = failed->get_future();

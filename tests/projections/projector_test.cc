@@ -283,7 +283,7 @@ class FlushTest : public TwoTablesTest {
     return std::make_unique<Projector>(log_, watched_, clock_, std::move(projections), limits);
   }
   int flushes_at(Projector& projector, std::int64_t micros) {
-    clock_.micros = micros;
+    clock_.steady_micros = micros;
     EXPECT_TRUE(projector.run_once().ok());
     return watched_.flushes;
   }
@@ -317,7 +317,7 @@ TEST_F(FlushTest, the_thread_flushes_while_it_idles) {
   const auto projector = make(1'000);
   EXPECT_EQ(flushes_at(*projector, 0), 0);
   projector->start();
-  clock_.micros = 60'000'000;
+  clock_.steady_micros = 60'000'000;
   std::unique_lock lock(watched_.mutex);
   EXPECT_TRUE(watched_.flushed.wait_for(lock, std::chrono::seconds(20),
                                         [&] { return watched_.flushes == 1; }));
@@ -327,7 +327,7 @@ TEST_F(FlushTest, a_flush_that_fails_stops_it_for_good) {
   const auto projector = make();
   EXPECT_EQ(flushes_at(*projector, 0), 0);
   watched_.flush_failure = io_error("the disk is gone");
-  clock_.micros = 60'000'000;
+  clock_.steady_micros = 60'000'000;
   EXPECT_EQ(projector->run_once().code(), StatusCode::kIo);
   EXPECT_EQ(projector->status().error.message(), "the disk is gone");
 }
@@ -523,14 +523,14 @@ TEST_F(TwoTablesTest, the_thread_lets_a_waiter_go_at_its_deadline) {
 }
 
 TEST_F(TwoTablesTest, a_wall_clock_that_steps_neither_ends_a_wait_nor_makes_it_longer) {
-  clock_.micros = 20 * kHour;
+  clock_.steady_micros = 20 * kHour;
   const auto projector = make(1, 1);
   ASSERT_TRUE(projector->run_once().ok());
   std::vector<bool> calls;
   ASSERT_TRUE(
       projector->when_applied(head() + 1, 1'000, [&](bool reached) { calls.push_back(reached); }));
   for (const std::int64_t wall : {21 * kHour, 10 * kHour}) {
-    clock_.micros = wall;
+    clock_.steady_micros = wall;
     ASSERT_TRUE(projector->run_once().ok());
     EXPECT_TRUE(calls.empty()) << wall;
   }
@@ -540,16 +540,16 @@ TEST_F(TwoTablesTest, a_wall_clock_that_steps_neither_ends_a_wait_nor_makes_it_l
 }
 
 TEST_F(TwoTablesTest, the_thread_measures_a_wait_by_no_wall_clock) {
-  clock_.micros = 20 * kHour;
+  clock_.steady_micros = 20 * kHour;
   const auto projector = make(1, 1);
   projector->start();
   std::promise<bool> outcome;
   auto told = outcome.get_future();
   ASSERT_TRUE(projector->when_applied(head() + 1, 1'000,
                                       [&](bool reached) { outcome.set_value(reached); }));
-  clock_.micros = 21 * kHour;
+  clock_.steady_micros = 21 * kHour;
   EXPECT_EQ(told.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
-  clock_.micros = 10 * kHour;
+  clock_.steady_micros = 10 * kHour;
   clock_.steady_micros = 1'000;
   ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_FALSE(told.get());
