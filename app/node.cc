@@ -276,6 +276,7 @@ void Node::Parts::watch() {
 /// The log tells of its failures itself, but not between two appends; the other stores go on
 /// refusing. A node with a store that takes nothing more can only be started again.
 void Node::Parts::watch_stores() {
+  log->watch_place({"private/CURRENT"});
   for (const auto& [what, status] : {std::pair("log of record", log->failure()),
                                      std::pair("store of the read models", derived->failure()),
                                      std::pair("private store", private_rows->failure()),

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "eventstore/decoded_entry.h"
+#include "eventstore/directory_lock.h"
 #include "eventstore/files.h"
 #include "eventstore/json_text.h"
 #include "eventstore/private_store.h"
@@ -292,8 +293,29 @@ void let_pass(std::uint32_t generation, const Clock& clock) {
   std::this_thread::sleep_for(rest);  // bounded
 }
 
+/// An empty directory that no other restore works in; it may be what one that was killed left.
+Result<std::unique_ptr<eventstore::DirectoryLock>> take_staging(const std::string& staging) {
+  if (::mkdir(staging.c_str(), 0700) != 0 && errno != EEXIST) {
+    return errno_status("create directory", staging, errno);
+  }
+  auto lock = eventstore::DirectoryLock::take(staging);
+  if (!lock.ok()) return lock.status();
+  std::error_code error;
+  std::vector<std::filesystem::path> left;
+  for (const auto& item : std::filesystem::directory_iterator(staging, error)) {
+    left.push_back(item.path());
+  }
+  if (error) return errno_status("look into", staging, error.value());
+  for (const auto& path : left) {
+    if (Status status = remove_tree(path.string()); !status.ok()) return status;
+  }
+  return lock;
+}
+
 Result<eventstore::LogHead> raise_generation(const std::string& dir, const Clock& clock) {
-  auto log = RocksLog::open(dir, {});
+  RocksLog::Options options;
+  options.locked_by_caller = true;
+  auto log = RocksLog::open(dir, options);
   if (!log.ok()) return log.status();
   const eventstore::LogHead head = (*log)->head();
   if (head.generation == std::numeric_limits<std::uint32_t>::max()) {
@@ -363,8 +385,8 @@ Result<RestoreReport> restore(const std::string& source, const std::string& targ
   if (Status status = check_target(dir); !status.ok()) return status;
   if (Status status = check_backup(out, progress); !status.ok()) return status;
   const std::string staging = dir + ".restoring";
-  if (Status status = remove_tree(staging); !status.ok()) return status;
-  if (::mkdir(staging.c_str(), 0700) != 0) return errno_status("create directory", staging, errno);
+  const auto lock = take_staging(staging);
+  if (!lock.ok()) return lock.status();
   auto report = fill_restored(out, staging, clock);
   // A rename takes the place of an empty directory, and of nothing else.
   const Status done = report.ok() ? rename_durably(staging, dir) : report.status();
