@@ -59,6 +59,24 @@ void forget_absent_flags(const CLI::App& app, SettingValues& flags) {
   std::erase_if(flags, [&app](const auto& flag) { return app.count(flag_of(flag.first)) == 0; });
 }
 
+namespace {
+
+/// An empty text is a variable that was never set: taken for "not given", it would widen what a
+/// command does.
+void refuse_empty_texts(CLI::App& app) {
+  const CLI::Validator not_empty(
+      [](const std::string& text) {
+        return text.empty() ? std::string("expected a text that is not empty") : std::string();
+      },
+      "");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) option->check(not_empty);
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) refuse_empty_texts(*command);
+}
+
+}  // namespace
+
 void add_version(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("version", "Print which build this is");
   auto json = std::make_shared<bool>(false);
@@ -90,6 +108,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_export(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);
+  refuse_empty_texts(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
