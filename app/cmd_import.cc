@@ -11,6 +11,7 @@
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/focus_import.h"
+#include "app/http_client.h"
 #include "app/import_target.h"
 #include "app/node.h"
 #include "app/settings.h"
@@ -116,7 +117,8 @@ void add_import(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
   focus->add_option("file", options->file, "The CSV file; it is read twice")->required();
   focus->add_option("--data", options->data, "Directory of a ledger that is not being served");
-  focus->add_option("--url", options->url, "URL of a served ledger");
+  focus->add_option("--url", options->url, "URL of a served ledger")
+      ->check([](const std::string& url) { return check_url(url).message(); });
   focus->add_option("--key-file", options->key_file, "File with a key for --url, bare");
   focus->add_option("--config", options->config_file, "TOML file with settings, for --data");
   focus->add_flag("--keep-going", options->keep_going,

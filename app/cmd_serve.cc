@@ -45,6 +45,7 @@ int serve(const Config& config) {
                  JsonObject().string("data", config.data_dir).string("version", version_text()));
   const eventstore::SystemClock clock;
   TroubleLines trouble(messages, clock);
+  if (Status status = Node::check_new(config); !status.ok()) return fail(messages, status);
   auto opened = Node::open(config, &trouble);
   if (!opened.ok()) return fail(messages, opened.status());
   const std::unique_ptr<Node> node = std::move(*opened);

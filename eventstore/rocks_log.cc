@@ -75,6 +75,7 @@ Status create(const Paths& paths, const std::string& ledger_id, rocksdb::Env* en
 
 /// OK if there is a log with a watermark, or now is one.
 Status ensure_exists(const Paths& paths, const RocksLog::Options& options, rocksdb::Env* env) {
+  if (Status seen = check_reachable(paths.log); !seen.ok()) return seen;
   const bool has_log = path_exists(paths.log);
   const bool has_watermark = path_exists(paths.watermark);
   if (has_watermark && has_log) return {};

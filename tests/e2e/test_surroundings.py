@@ -3,15 +3,17 @@ a directory that goes away, files that are none, options without a value."""
 
 import errno
 import fcntl
+import http.server
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 from daybook import Client, LedgerCase, Server, ServerFailed, binary, money, run_cli
 from faults import SYNC, FaultyServer
-from test_cli import CONFLICT, FAILED, NOT_FOUND, OK, USAGE, CliCase
+from test_cli import CONFLICT, FAILED, NOT_FOUND, OK, UNREACHABLE, USAGE, CliCase
 
 FOCUS = ("BilledCost,BillingAccountId,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,"
          "ChargeCategory,ChargeDescription\n"
@@ -231,32 +233,30 @@ class EmptyTextsTest(CliCase):
                         ["keys", "list", "--url", "", "--key-file", self.server.key_file],
                         ["keys", "list", "--url", self.server.url, "--key-file", ""]):
             done = self.cli(*command, timeout=20, status=USAGE)
-            self.assertIn("not empty", done.stderr)
+            self.assertIn("expected", done.stderr)
             self.assertEqual(done.stdout, "")
 
 
 class StandardFilesTest(CliCase):
 
-    def redirected(self, redirection, *arguments):
-        line = 'exec "$0" "$@" ' + redirection
-        return subprocess.run(["/bin/sh", "-c", line, binary(), *arguments], timeout=30,
-                              check=False).returncode
+    def test_no_file_of_the_ledger_becomes_stderr(self):
+        line = 'exec "$0" serve --listen 127.0.0.1:0 --data "$1" <&- 2>&-'
+        process = subprocess.Popen(["/bin/sh", "-c", line, binary(), self.scratch() + "/l"],
+                                   stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait, 10)
+        self.addCleanup(process.terminate)
+        while "serves on" not in process.stdout.readline():
+            self.assertIsNone(process.poll())
+        for number in (0, 2):
+            self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{number}"), "/dev/null")
 
-    def test_nothing_said_ends_up_in_a_file_of_the_ledger(self):
-        folder = self.scratch()
-        path = os.path.join(folder, "focus.csv")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(FOCUS + "bad,acct1,USD,x,x,Usage,said-of-a-wrong-row\n" * 50)
-        for redirection in ("2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
-            data = os.path.join(folder, "l" + str(len(redirection)))
-            self.redirected(redirection, "import", "focus", path, "--keep-going", "--data", data)
-            self.cli("verify", "--data", data)
-            for where, _, names in os.walk(data):
-                for name in names:
-                    text = self.file_bytes(os.path.join(where, name))
-                    self.assertNotIn(b"A new ledger", text, name)
-                    self.assertNotIn(b"column ", text, name)
-        self.assertEqual(self.redirected(">&-", "export", "events", "--data", data), FAILED)
+    def test_what_cannot_be_written_to_a_closed_stdout_is_an_error(self):
+        line = 'exec "$0" export events --data "$1" >&-'
+        done = subprocess.run(["/bin/sh", "-c", line, binary(), self.server.data], timeout=30,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertIn("stdout", done.stderr)
 
 
 class HangUpTest(LedgerCase):
@@ -283,3 +283,119 @@ class HangUpTest(LedgerCase):
         time.sleep(0.5)
         self.assertIsNone(server.process.poll())
         server.stop()
+
+
+class RefusedPlacesTest(CliCase):
+
+    def test_a_backup_does_not_go_into_the_ledger_nor_a_restore_into_the_backup(self):
+        folder = self.scratch()
+        self.cli("backup", "--data", self.server.data, "-o", self.server.data + "/sub",
+                 status=CONFLICT)
+        self.assertFalse(os.path.exists(self.server.data + "/sub"))
+        link = folder + "/link"
+        os.symlink(self.server.data, link)
+        self.cli("backup", "--data", self.server.data, "-o", link + "/sub", status=CONFLICT)
+        self.cli("backup", "--data", self.server.data, "-o", folder + "/b")
+        self.cli("restore", folder + "/b", "--data", folder + "/b/sub", status=CONFLICT)
+        self.cli("restore", folder + "/b", "--data", folder + "/bb")
+
+    def test_an_address_or_a_certificate_that_does_not_work_makes_no_ledger(self):
+        folder = self.scratch()
+        taken = self.server.url.removeprefix("http://")
+        pem = os.path.join(folder, "pem")
+        with open(pem, "w", encoding="ascii") as file:
+            file.write("no certificate\n")
+        for more in (["--listen", taken],
+                     ["--listen", "127.0.0.1:0", "--tls-certificate-file", pem,
+                      "--tls-key-file", pem],
+                     ["--listen", "127.0.0.1:0", "--tls-certificate-file", folder + "/absent",
+                      "--tls-key-file", pem]):
+            done = self.cli("serve", "--data", folder + "/l", *more, timeout=20, status=FAILED)
+            self.assertNotIn("admin key", done.stdout)
+            self.assertFalse(os.path.exists(folder + "/l"))
+
+    def test_what_may_not_be_read_is_not_said_to_be_absent(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs to become somebody else")
+        folder = self.scratch()
+        os.chmod(folder, 0o755)
+        program = shutil.copy(binary(), folder + "/daybook")
+        os.chmod(program, 0o755)
+        os.mkdir(folder + "/l", 0o700)
+
+        def nobody():
+            os.setgid(65534)
+            os.setuid(65534)
+
+        for command in (["verify"], ["replay", "--account", "a"], ["inspect"],
+                        ["export", "events"], ["backup", "-o", folder + "/b"], ["rebuild"]):
+            done = subprocess.run([program, *command, "--data", folder + "/l"], timeout=20,
+                                  preexec_fn=nobody, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, FAILED, done.stderr)
+            self.assertIn("Permission denied", done.stderr)
+
+
+class RefusedArgumentsTest(CliCase):
+
+    def test_numbers_that_are_none_and_urls_that_are_none_are_wrong_usage(self):
+        for number in ("-1", "9" * 23, "1x", "0x1"):
+            self.cli("inspect", "--data", self.server.data, "--entry", number, status=USAGE)
+        self.cli("inspect", "--data", self.server.data, "--entry", "0")
+        for url in ("x", "http://127.0.0.1:65536", "http://127.0.0.1:", "http://:1",
+                    "http://127.0.0.1:0", "ftp://127.0.0.1:1"):
+            self.cli("keys", "list", "--url", url, "--key-file", self.server.key_file,
+                     status=USAGE)
+            self.cli("import", "focus", __file__, "--url", url, "--key-file",
+                     self.server.key_file, status=USAGE)
+
+    def test_a_position_beyond_the_log_is_not_found_by_replay_and_inspect(self):
+        account = self.open_account()
+        for command in (["replay", "--account", account, "--as-of-position"],
+                        ["inspect", "--position"]):
+            self.cli(*command, "0:99999999", "--data", self.server.data, status=NOT_FOUND)
+
+
+class OddServerTest(CliCase):
+    """Something that is no Daybook answers the command line."""
+
+    def served(self, body, content_length=None):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Length", str(content_length or len(body)))
+                self.end_headers()
+                sent = 0
+                try:
+                    while sent < (content_length or len(body)):
+                        sent += self.wfile.write(body)
+                except OSError:
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    def list(self, url, status):
+        return self.cli("keys", "list", "--url", url, "--key-file", self.server.key_file,
+                        status=status, timeout=40)
+
+    def test_a_list_that_does_not_end_is_given_up(self):
+        url = self.served(b'{"data":[],"has_more":true,"next":"x"}')
+        self.assertIn("does not end", self.list(url, FAILED).stderr)
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        names = "\\u001b[31mred\\u009b1m\\u0007"
+        body = '{"data":[{"id":"k","roles":["admin"],"name":"%s"}],"has_more":false}'
+        text = self.list(self.served((body % names).encode()), OK).stdout
+        self.assertIn("\\x1b[31mred", text)
+        self.assertFalse([c for c in text if c != "\n" and (c < " " or "\x7f" <= c < "\xa0")], text)
+
+    def test_an_answer_without_end_is_cut_off(self):
+        before = time.monotonic()
+        self.list(self.served(b" " * (1 << 20), 1 << 40), UNREACHABLE)
+        self.assertLess(time.monotonic() - before, 30)
