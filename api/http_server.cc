@@ -102,6 +102,22 @@ bool is_passing(int error) {
   return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM;
 }
 
+Status listen_on(const HttpServerConfig& config, asio::ip::tcp::acceptor& acceptor) {
+  error_code ec;
+  const asio::ip::address address = asio::ip::make_address(config.address, ec);
+  if (ec) return invalid("listen address " + config.address + ": not an IP address");
+  const asio::ip::tcp::endpoint endpoint(address, config.port);
+  // The error arrives in `ec`; the value answered is the same once more.
+  static_cast<void>(acceptor.open(endpoint.protocol(), ec));
+  if (!ec) static_cast<void>(acceptor.set_option(asio::socket_base::reuse_address(true), ec));
+  if (!ec) static_cast<void>(acceptor.non_blocking(true, ec));
+  if (!ec) static_cast<void>(acceptor.bind(endpoint, ec));
+  if (!ec) static_cast<void>(acceptor.listen(kBacklog, ec));
+  if (!ec) return {};
+  return io_error("listen on " + config.address + " port " + std::to_string(config.port) + ": " +
+                  ec.message());
+}
+
 /// Accepts on the first worker's thread and deals connections out in turn.
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
@@ -113,20 +129,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
         limit_(connection_limit(core_->config)) {}
 
   Result<std::uint16_t> open() {
-    error_code ec;
-    const asio::ip::address address = asio::ip::make_address(core_->config.address, ec);
-    if (ec) return invalid("listen address " + core_->config.address + ": not an IP address");
-    const asio::ip::tcp::endpoint endpoint(address, core_->config.port);
-    // The error arrives in `ec`; the value answered is the same once more.
-    static_cast<void>(acceptor_.open(endpoint.protocol(), ec));
-    if (!ec) static_cast<void>(acceptor_.set_option(asio::socket_base::reuse_address(true), ec));
-    if (!ec) static_cast<void>(acceptor_.non_blocking(true, ec));
-    if (!ec) static_cast<void>(acceptor_.bind(endpoint, ec));
-    if (!ec) static_cast<void>(acceptor_.listen(kBacklog, ec));
-    if (ec) {
-      return io_error("listen on " + core_->config.address + " port " +
-                      std::to_string(core_->config.port) + ": " + ec.message());
-    }
+    if (Status status = listen_on(core_->config, acceptor_); !status.ok()) return status;
     return acceptor_.local_endpoint().port();
   }
 
@@ -267,6 +270,14 @@ struct HttpServer::Impl {
   bool started = false;
   std::atomic<bool> stopped{false};
 };
+
+Status check_edge(const HttpServerConfig& config) {
+  const auto tls = make_tls(config);
+  if (!tls.ok()) return tls.status();
+  asio::io_context context;
+  asio::ip::tcp::acceptor acceptor(context);
+  return listen_on(config, acceptor);
+}
 
 HttpServer::HttpServer(HttpServerConfig config, HttpApplication& handler)
     : impl_(std::make_unique<Impl>(std::move(config), handler)) {}

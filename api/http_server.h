@@ -42,6 +42,9 @@ struct HttpServerConfig {
   std::chrono::milliseconds linger{1'000};  ///< So that a last answer is not lost to a reset.
 };
 
+/// Whether a server could start like this now: TLS files, address. Errors as HttpServer::start().
+Status check_edge(const HttpServerConfig& config);
+
 /// Counters since start(), but for the first, which is now.
 struct HttpServerStats {
   std::uint64_t open_connections = 0;

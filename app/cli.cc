@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <CLI/CLI.hpp>  // IWYU pragma: keep
 
@@ -49,13 +50,35 @@ int exit_code_of(StatusCode code) {
   CHECK(false);
 }
 
+std::string printable(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  const auto at = [text](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  // U+0080 to U+009F are controls, too; in UTF-8 they are C2 80 to C2 9F.
+  const auto is_c1 = [&at](std::size_t i) {
+    return at(i) == 0xc2U && at(i + 1) >= 0x80U && at(i + 1) < 0xa0U;
+  };
+  std::string safe;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const unsigned byte = at(i);
+    const bool is_c0 = (byte < 0x20U && byte != '\n') || byte == 0x7fU;
+    if (is_c0 || is_c1(i) || (i > 0 && is_c1(i - 1))) {
+      safe += {'\\', 'x', kHex[byte >> 4U], kHex[byte & 15U]};
+    } else {
+      safe.push_back(text[i]);
+    }
+  }
+  return safe;
+}
+
 int report(const Status& status) {
-  std::cerr << "daybook: " << status.message() << '\n';
+  std::cerr << "daybook: " << printable(status.message()) << '\n';
   return exit_code_of(status.code());
 }
 
 int report_usage(const std::string& message) {
-  std::cerr << "daybook: " << message << '\n';
+  std::cerr << "daybook: " << printable(message) << '\n';
   return kExitUsage;
 }
 
@@ -73,6 +96,24 @@ void add_setting_flags(CLI::App& app, SettingValues& flags, std::string& config_
 void forget_absent_flags(const CLI::App& app, SettingValues& flags) {
   std::erase_if(flags, [&app](const auto& flag) { return app.count(flag_of(flag.first)) == 0; });
 }
+
+namespace {
+
+/// An empty text is a variable that was never set: taken for "not given", it would widen what a
+/// command does.
+void refuse_empty_texts(CLI::App& app) {
+  const CLI::Validator not_empty(
+      [](const std::string& text) {
+        return text.empty() ? std::string("expected a text that is not empty") : std::string();
+      },
+      "");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) option->check(not_empty);
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) refuse_empty_texts(*command);
+}
+
+}  // namespace
 
 void add_version(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("version", "Print which build this is");
@@ -105,6 +146,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_export(app, chosen);
   add_bench(app, chosen);
   add_version(app, chosen);
+  refuse_empty_texts(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "domain/base/result.h"
 
 namespace daybook::app {
@@ -15,6 +18,9 @@ inline constexpr int kExitUnreachable = 6;
 
 /// How a command ends that failed like this.
 int exit_code_of(StatusCode code);
+
+/// What others have written, for a terminal: control characters but line feeds as \xNN.
+std::string printable(std::string_view text);
 
 /// Prints `daybook: <message>` on stderr and gives the exit code.
 int report(const Status& status);

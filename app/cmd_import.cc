@@ -5,10 +5,13 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>  // IWYU pragma: keep
+#include <sys/stat.h>
 
 #include "app/cli.h"
 #include "app/commands.h"
+#include "app/config.h"
 #include "app/focus_import.h"
+#include "app/http_client.h"
 #include "app/import_target.h"
 #include "app/node.h"
 #include "app/settings.h"
@@ -35,7 +38,7 @@ struct Destination {
   std::unique_ptr<ImportTarget> target;
 };
 
-Result<Destination> open_destination(const Options& options) {
+Result<Destination> open_destination(const Options& options, const Config& config) {
   Destination destination;
   if (!options.url.empty()) {
     auto target = HttpTarget::open(options.url, options.key_file);
@@ -43,9 +46,7 @@ Result<Destination> open_destination(const Options& options) {
     destination.target = std::move(*target);
     return destination;
   }
-  auto settings = load_settings({{"data", options.data}}, options.config_file, process_environment);
-  if (!settings.ok()) return settings.status();
-  auto node = Node::open(settings->config);
+  auto node = Node::open(config);
   if (!node.ok()) return node.status();
   destination.node = std::move(*node);
   if (!destination.node->new_admin_key().empty()) {
@@ -55,6 +56,14 @@ Result<Destination> open_destination(const Options& options) {
   return destination;
 }
 
+/// A pipe gives its bytes once, and the import reads them twice.
+Status check_file(const std::string& path) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) != 0) return {};  // Opening it says why.
+  if (S_ISREG(info.st_mode)) return {};
+  return invalid("import focus: " + path + " is not a regular file; it is read twice");
+}
+
 /// Opens the file anew: the import reads it twice.
 Result<std::ifstream> open_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -62,20 +71,14 @@ Result<std::ifstream> open_file(const std::string& path) {
   return file;
 }
 
-int run(const Options& options) {
-  if (options.url.empty() == options.data.empty()) {
-    return report_usage("import focus: give --data DIR or --url URL");
-  }
-  if (options.url.empty() != options.key_file.empty()) {
-    return report_usage("import focus: --url and --key-file go together");
-  }
+int import_focus(const Options& options, const Config& config) {
   StopSignal stop;
   FocusImport import({options.keep_going, eventstore::SystemClock().now()}, std::cerr);
   auto file = open_file(options.file);
   if (!file.ok()) return report(file.status());
   Status status = import.check(*file);
   if (status.ok() && import.may_book()) {
-    auto destination = open_destination(options);
+    auto destination = open_destination(options, config);
     if (!destination.ok()) return report(destination.status());
     if (destination->node != nullptr) destination->node->on_failure([&stop] { stop.fail(); });
     file = open_file(options.file);
@@ -91,6 +94,22 @@ int run(const Options& options) {
   return import.complete() ? kExitOk : kExitFailed;
 }
 
+int run(const Options& options) {
+  if (options.url.empty() == options.data.empty()) {
+    return report_usage("import focus: give --data DIR or --url URL");
+  }
+  if (options.url.empty() != options.key_file.empty()) {
+    return report_usage("import focus: --url and --key-file go together");
+  }
+  const Status file = check_file(options.file);
+  if (!file.ok()) return report_usage(file.message());
+  if (!options.url.empty()) return import_focus(options, {});
+  const auto settings =
+      load_settings({{"data", options.data}}, options.config_file, process_environment);
+  if (!settings.ok()) return report_usage(settings.status().message());
+  return import_focus(options, settings->config);
+}
+
 }  // namespace
 
 void add_import(CLI::App& app, Command& chosen) {
@@ -101,7 +120,8 @@ void add_import(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<Options>();
   focus->add_option("file", options->file, "The CSV file; it is read twice")->required();
   focus->add_option("--data", options->data, "Directory of a ledger that is not being served");
-  focus->add_option("--url", options->url, "URL of a served ledger");
+  focus->add_option("--url", options->url, "URL of a served ledger")
+      ->check([](const std::string& url) { return check_url(url).message(); });
   focus->add_option("--key-file", options->key_file, "File with a key for --url, bare");
   focus->add_option("--config", options->config_file, "TOML file with settings, for --data");
   focus->add_flag("--keep-going", options->keep_going,

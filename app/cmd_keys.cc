@@ -75,8 +75,8 @@ int create(const Options& options) {
   if (options.json) {
     std::cout << canonical_text(*key) << '\n';
   } else {
-    std::cout << "id:     " << text_member(*key, "id")
-              << "\nsecret: " << text_member(*key, "secret") << '\n';
+    std::cout << "id:     " << printable(text_member(*key, "id"))
+              << "\nsecret: " << printable(text_member(*key, "secret")) << '\n';
     std::cerr << "The secret is shown this once.\n";
   }
   return kExitOk;
@@ -84,8 +84,9 @@ int create(const Options& options) {
 
 std::string text_row(const JsonValue& key) {
   const std::string revoked = text_member(key, "revoked_at");
-  return text_member(key, "id") + "  " + joined(key.find("roles")) + "  " +
-         (revoked.empty() ? "active" : "revoked " + revoked) + "  " + text_member(key, "name");
+  return printable(text_member(key, "id") + "  " + joined(key.find("roles")) + "  " +
+                   (revoked.empty() ? "active" : "revoked " + revoked) + "  " +
+                   text_member(key, "name"));
 }
 
 /// Every page of the list, a row for each key.
@@ -104,9 +105,10 @@ Result<std::vector<std::string>> rows_of(HttpClient& client, bool json) {
       rows.push_back(json ? canonical_text(key) : text_row(key));
     }
     next = text_member(*keys, "next");
-    if (next.empty()) break;
+    if (next.empty()) return rows;
+    if (data->array()->empty()) break;
   }
-  return rows;
+  return invalid("the server's list of keys does not end");
 }
 
 int list(const Options& options) {
@@ -136,7 +138,9 @@ int revoke(const Options& options) {
 }
 
 void add_common(CLI::App& command, const std::shared_ptr<Options>& options) {
-  command.add_option("--url", options->url, "URL of the server")->required();
+  command.add_option("--url", options->url, "URL of the server")
+      ->required()
+      ->check([](const std::string& url) { return check_url(url).message(); });
   command.add_option("--key-file", options->key_file, "File with the admin key, bare")->required();
   command.add_flag("--json", options->json, "Print JSON");
 }

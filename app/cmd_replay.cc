@@ -1,8 +1,10 @@
+#include <charconv>
 #include <cstdint>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 
 #include <CLI/CLI.hpp>  // IWYU pragma: keep
 
@@ -33,7 +35,7 @@ struct Options {
   std::string tenant;
   std::string as_of;
   std::string as_of_position;
-  std::optional<std::uint64_t> entry;
+  std::string entry;
   std::string position;
   std::string backup;
   bool hex = false;
@@ -152,7 +154,15 @@ std::string short_text(const replay::EventView& view) {
 }
 
 int inspect(const Options& options) {
-  if (options.entry) return show(options, replay::inspect_entry(options.data, *options.entry));
+  if (!options.entry.empty()) {
+    std::uint64_t number = 0;
+    const char* const end = options.entry.data() + options.entry.size();
+    const auto [stop, error] = std::from_chars(options.entry.data(), end, number);
+    if (stop != end || error != std::errc()) {
+      return report_usage("--entry: expected a number, found \"" + options.entry + "\"");
+    }
+    return show(options, replay::inspect_entry(options.data, number));
+  }
   if (options.position.empty()) return show(options, replay::inspect_stats(options.data));
   const auto position = read_position(options.position);
   if (!position.ok()) return report_usage("--position: " + position.status().message());

@@ -9,6 +9,7 @@
 #include "app/cli.h"
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/line_writer.h"
 #include "app/message_lines.h"
 #include "app/node.h"
 #include "app/settings.h"
@@ -31,7 +32,8 @@ struct Options {
 
 int fail(MessageLines& messages, const Status& status) {
   messages.write(MessageLevel::kError, "failed", JsonObject().string("reason", status.message()));
-  return report(status);
+  messages.say("daybook: " + status.message());
+  return exit_code_of(status.code());
 }
 
 int serve(const Config& config) {
@@ -43,6 +45,7 @@ int serve(const Config& config) {
                  JsonObject().string("data", config.data_dir).string("version", version_text()));
   const eventstore::SystemClock clock;
   TroubleLines trouble(messages, clock);
+  if (Status status = Node::check_new(config); !status.ok()) return fail(messages, status);
   auto opened = Node::open(config, &trouble);
   if (!opened.ok()) return fail(messages, opened.status());
   const std::unique_ptr<Node> node = std::move(*opened);
@@ -63,14 +66,17 @@ int serve(const Config& config) {
   if (reason == StopSignal::Reason::kFailed) {
     const std::string why = node->failure().message();
     messages.write(MessageLevel::kError, "storage failed", JsonObject().string("reason", why));
-    std::cerr << "daybook: the store of " << config.data_dir << " failed: " << why
-              << "\nNothing more is acknowledged. What was acknowledged is safe.\n";
+    messages.say("daybook: the store of " + config.data_dir + " failed: " + why +
+                 "\nNothing more is acknowledged. What was acknowledged is safe.");
   } else {
     messages.write(MessageLevel::kInfo, "stopping");
   }
   node->stop();
   // Without closing the stores, which would write and sync once more on a disk that lost something.
-  if (reason == StopSignal::Reason::kFailed) std::_Exit(kExitFailed);
+  if (reason == StopSignal::Reason::kFailed) {
+    static_cast<void>(messages.flush(LineWriter::kEndTime));
+    std::_Exit(kExitFailed);
+  }
   messages.write(MessageLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
   return kExitOk;
 }

@@ -1,12 +1,15 @@
 #include "app/http_client.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <fstream>
 #include <ios>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <variant>
 
@@ -20,7 +23,7 @@ namespace {
 
 constexpr long kConnectMilliseconds = 5'000;
 constexpr long kCallMilliseconds = 120'000;
-constexpr std::size_t kAnswerBytesMax = std::size_t{128} << 20;
+constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kKeyBytesMax = 512;
 /// Of a problem's errors; a line that is longer is not read.
 constexpr std::size_t kErrorsShown = 8;
@@ -49,6 +52,23 @@ Result<std::string> read_key(const std::string& path) {
   return key;
 }
 
+std::string_view without_slashes(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return url;
+}
+
+/// Whether nothing or a port follows the host.
+bool ends_in_a_port_or_host(std::string_view host) {
+  const std::size_t colon = host.rfind(':');
+  const std::size_t bracket = host.rfind(']');
+  if (colon == std::string_view::npos) return !host.empty();
+  if (bracket != std::string_view::npos && colon < bracket) return true;
+  const std::string_view digits = host.substr(colon + 1);
+  std::uint16_t port = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  return colon > 0 && error == std::errc() && stop == digits.data() + digits.size() && port > 0;
+}
+
 struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
@@ -59,6 +79,18 @@ void add_header(HeaderList& list, const std::string& line) {
 }
 
 }  // namespace
+
+Status check_url(const std::string& url) {
+  std::string_view rest = without_slashes(url);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!rest.starts_with(scheme)) continue;
+    rest.remove_prefix(scheme.size());
+    if (rest.find_first_of("/?#@ ") == std::string_view::npos && ends_in_a_port_or_host(rest)) {
+      return {};
+    }
+  }
+  return invalid("expected a URL like http://127.0.0.1:8080, found \"" + url + "\"");
+}
 
 struct HttpClient::Handle {
   Handle() : curl(curl_easy_init()) {}
@@ -86,19 +118,13 @@ HttpClient::~HttpClient() = default;
 // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order of the command line
 Result<std::unique_ptr<HttpClient>> HttpClient::open(const std::string& url,
                                                      const std::string& key_file) {
-  std::string base = url;
-  while (base.ends_with('/')) base.pop_back();
-  const bool plain = base.starts_with("http://");
-  const std::string rest = base.substr(std::min(base.size(), std::size_t{plain ? 7U : 8U}));
-  if ((!plain && !base.starts_with("https://")) || rest.empty() ||
-      rest.find_first_of("/?#@ ") != std::string::npos) {
-    return invalid("expected a URL like http://127.0.0.1:8080, found \"" + url + "\"");
-  }
+  if (Status status = check_url(url); !status.ok()) return status;
+  const std::string base(without_slashes(url));
   auto key = read_key(key_file);
   if (!key.ok()) return key.status();
   auto handle = std::make_unique<Handle>();
   if (handle->curl == nullptr) return io_error("libcurl cannot be initialised");
-  handle->url = std::move(base);
+  handle->url = base;
   handle->key = std::move(*key);
   return std::unique_ptr<HttpClient>(new HttpClient(std::move(handle)));
 }

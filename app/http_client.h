@@ -9,6 +9,9 @@
 
 namespace daybook::app {
 
+/// Whether it is http://HOST:PORT or https://…, without a path. Errors: kInvalid.
+Status check_url(const std::string& url);
+
 struct HttpCall {
   std::string method;
   std::string path;  ///< With its query, as it is sent.
@@ -27,7 +30,7 @@ struct HttpAnswer {
 /// A client of a served ledger: one connection, kept open, https where the URL says so. Follows no
 /// redirect and uses no proxy, since every request carries the key.
 ///
-/// Bounds: connecting 5 s, one call 120 s, one answer 128 MiB. Thread rule: one thread at a time.
+/// Bounds: connecting 5 s, one call 120 s, one answer 64 MiB. Thread rule: one thread at a time.
 class HttpClient {
  public:
   /// `url` is http://HOST:PORT or https://…, without a path; `key_file` holds the bare key.

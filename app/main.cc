@@ -1,12 +1,31 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <utility>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/cli.h"
 
+namespace {
+
+/// A file of the ledger that is opened must not become stdout or stderr of a process that was
+/// started without them. Writing to such a stdout is still an error: data would be lost.
+void occupy_standard_files() {
+  for (const auto& [file, mode] :
+       {std::pair(STDIN_FILENO, O_RDONLY), std::pair(STDOUT_FILENO, O_RDONLY),
+        std::pair(STDERR_FILENO, O_WRONLY)}) {
+    // The lowest free number is this one, since those below it are open.
+    if (::fcntl(file, F_GETFD) < 0) static_cast<void>(::open("/dev/null", mode) >= 0);
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  occupy_standard_files();
   // A reader that went away is a failed write, not a death.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   // A limit on the size of files is an error of the store, which ends the process with a reason.

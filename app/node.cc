@@ -63,6 +63,16 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
   }
 }
 
+api::HttpServerConfig edge_of(const Config& config, const ListenAddress& listen) {
+  api::HttpServerConfig edge;
+  edge.address = listen.address;
+  edge.port = listen.port;
+  edge.tls_certificate_file = config.tls_certificate_file;
+  edge.tls_key_file = config.tls_key_file;
+  edge.max_connections = config.connections_max;
+  return edge;
+}
+
 }  // namespace
 
 struct Node::Parts {
@@ -277,6 +287,7 @@ void Node::Parts::watch() {
 /// refusing. A node with a store that takes nothing more, or with something behind it that has
 /// stopped, can only be started again.
 void Node::Parts::watch_stores() {
+  log->watch_place({"private/CURRENT"});
   for (const auto& [what, status] : {std::pair("log of record", log->failure()),
                                      std::pair("store of the read models", derived->failure()),
                                      std::pair("private store", private_rows->failure()),
@@ -343,6 +354,13 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config, OperatorLog* oper
   return node;
 }
 
+Status Node::check_new(const Config& config) {
+  if (eventstore::path_exists(replay::LedgerFiles(config.data_dir).log)) return {};
+  const auto listen = parse_listen(config.listen);
+  if (!listen) return invalid("listen address " + config.listen + ": expected IP:PORT");
+  return api::check_edge(edge_of(config, *listen));
+}
+
 Result<std::string> Node::serve() {
   const auto listen = parse_listen(parts_->config.listen);
   if (!listen) return invalid("listen address " + parts_->config.listen + ": expected IP:PORT");
@@ -355,12 +373,7 @@ Result<std::string> Node::serve() {
                         *parts_->sources, *parts_->workers, parts_->applied, parts_->metrics,
                         TenantId(kFirstTenant), generation(), version_json(), parts_->operator_log},
       limits);
-  api::HttpServerConfig server_config;
-  server_config.address = listen->address;
-  server_config.port = listen->port;
-  server_config.tls_certificate_file = parts_->config.tls_certificate_file;
-  server_config.tls_key_file = parts_->config.tls_key_file;
-  server_config.max_connections = parts_->config.connections_max;
+  const api::HttpServerConfig server_config = edge_of(parts_->config, *listen);
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->service = std::move(service);

@@ -4,11 +4,8 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
-#include <ios>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -22,6 +19,7 @@
 
 #include "app/config.h"
 #include "domain/base/result.h"
+#include "replay/ledger_files.h"
 
 namespace daybook::app {
 namespace {
@@ -320,11 +318,9 @@ Result<Settings> load_settings(SettingValues flags, std::string config_file,
   layers.environment = settings_in_environment(lookup);
   if (config_file.empty()) config_file = lookup("DAYBOOK_CONFIG").value_or("");
   if (!config_file.empty()) {
-    std::ifstream file(config_file, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) return invalid("configuration file " + config_file + " cannot be read");
-    auto values = settings_in_toml(text.str(), config_file);
+    const auto text = replay::read_small_file(config_file);
+    if (!text.ok()) return invalid("configuration file: " + text.status().message());
+    auto values = settings_in_toml(*text, config_file);
     if (!values.ok()) return values.status();
     layers.file = std::move(*values);
   }

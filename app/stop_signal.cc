@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -18,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "app/line_writer.h"
 #include "domain/base/check.h"
 
 namespace daybook::app {
@@ -89,7 +89,7 @@ void StopSignal::State::watch() {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
-      static_cast<void>(std::fputs("daybook: did not end in time and is ended\n", stderr));
+      say_at_once("daybook: did not end in time and is ended\n");
       std::_Exit(kFailedStatus);
     }
     if (::poll(&file, 1, static_cast<int>(left.count())) > 0) {
@@ -104,6 +104,10 @@ StopSignal::StopSignal() : state_(std::make_unique<State>()) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  // A terminal that went away, unless nohup said that this is no reason.
+  struct sigaction hang_up = {};
+  CHECK(::sigaction(SIGHUP, nullptr, &hang_up) == 0);
+  if (hang_up.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
   CHECK(::pthread_sigmask(SIG_BLOCK, &signals, nullptr) == 0);
   state_->signal_file = ::signalfd(-1, &signals, SFD_CLOEXEC);
   state_->event_file = ::eventfd(0, EFD_CLOEXEC);

@@ -6,8 +6,9 @@
 
 namespace daybook::app {
 
-/// SIGTERM, SIGINT and the failure of the store, as something that a command can wait for. Holds
-/// the process to its word: whoever was asked to end and has not ended within the time is ended.
+/// SIGTERM, SIGINT, SIGHUP (unless it is ignored) and the failure of the store, as something that a
+/// command can wait for. Holds the process to its word: whoever was asked to end and has not ended
+/// within the time is ended.
 ///
 /// Thread rule: made first of all, by the main thread, before any other thread is (they inherit the
 /// blocked signals). fail() from any thread; the rest by the main thread. One per process.

@@ -17,6 +17,12 @@ bool path_exists(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0;
 }
 
+Status check_reachable(const std::string& path) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
+  return errno_status("look for", path, errno);
+}
+
 Status make_directories(const std::string& path) {
   std::vector<std::filesystem::path> missing;
   std::error_code error;

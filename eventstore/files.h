@@ -12,6 +12,9 @@ namespace daybook::eventstore {
 
 bool path_exists(const std::string& path);
 
+/// Whether path_exists can be believed: kIo if it cannot be told, as without a permission.
+Status check_reachable(const std::string& path);
+
 /// Makes the directory and those above it that are missing, and their names durable.
 Status make_directories(const std::string& path);
 

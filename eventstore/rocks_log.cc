@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "domain/base/check.h"
+#include "eventstore/directory_lock.h"
 #include "eventstore/files.h"
 #include "eventstore/rocks_log_db.h"
 #include "eventstore/rocks_log_rows.h"
@@ -74,6 +75,7 @@ Status create(const Paths& paths, const std::string& ledger_id, rocksdb::Env* en
 
 /// OK if there is a log with a watermark, or now is one.
 Status ensure_exists(const Paths& paths, const RocksLog::Options& options, rocksdb::Env* env) {
+  if (Status seen = check_reachable(paths.log); !seen.ok()) return seen;
   const bool has_log = path_exists(paths.log);
   const bool has_watermark = path_exists(paths.watermark);
   if (has_watermark && has_log) return {};
@@ -103,6 +105,7 @@ class RocksLog::Core {
       : paths_(dir), options_(std::move(options)), hooks_(std::move(hooks)) {}
 
   Status open() {
+    if (Status locked = take_lock(); !locked.ok()) return locked;
     const Status exists = ensure_exists(paths_, options_, hooks_.env);
     if (!exists.ok()) return exists;
     if (!options_.read_only) return open_for_writing();
@@ -119,6 +122,15 @@ class RocksLog::Core {
   LogHead head() const {
     const std::lock_guard lock(mutex_);
     return head_;
+  }
+
+  void watch_place(const std::vector<std::string>& others) {
+    if (lock_ == nullptr) return;
+    std::vector<std::string> names = {"log/CURRENT", "log.watermark"};
+    names.insert(names.end(), others.begin(), others.end());
+    Status present = lock_->check_present(names);
+    const std::lock_guard lock(mutex_);
+    if (failure_.ok()) failure_ = std::move(present);
   }
 
   Status failure() const {
@@ -201,8 +213,19 @@ class RocksLog::Core {
     return failure_.ok();
   }
 
+  Status take_lock() {
+    if (options_.read_only || options_.locked_by_caller) return {};
+    if (options_.create_if_missing && ::mkdir(paths_.root.c_str(), 0700) != 0 && errno != EEXIST) {
+      return errno_status("create directory", paths_.root, errno);
+    }
+    auto lock = DirectoryLock::take(paths_.root);
+    if (!lock.ok()) return lock.status();
+    lock_ = std::move(*lock);
+    return {};
+  }
+
   Status open_for_writing() {
-    // The directory first: its lock is what keeps a second writer from the watermark.
+    // The store first: its lock, too, keeps a second writer from the watermark.
     auto db = RocksLogDb::open(paths_.log, RocksLogDb::Mode::kReadWrite, hooks_.env);
     if (!db.ok()) return with_watermark(db.status());
     db_ = std::move(*db);
@@ -278,6 +301,7 @@ class RocksLog::Core {
   const Paths paths_;
   const Options options_;
   const RocksLogHooks hooks_;
+  std::unique_ptr<DirectoryLock> lock_;  ///< Let go of last.
   std::unique_ptr<RocksLogDb> db_;
   std::unique_ptr<WatermarkFile> watermark_;
   std::optional<std::string> orphan_;
@@ -388,6 +412,7 @@ Status RocksLog::close(Instant time) { return core_->close(time); }
 AppendOutcome RocksLog::append(const Entry& entry) { return core_->append(entry); }
 const RocksLog::OpenReport& RocksLog::report() const { return core_->report(); }
 const std::string& RocksLog::ledger_id() const { return core_->ledger_id(); }
+void RocksLog::watch_place(const std::vector<std::string>& others) { core_->watch_place(others); }
 Status RocksLog::failure() const { return core_->failure(); }
 Status RocksLog::verify_checksums() const { return core_->db().verify_checksums(); }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "eventstore/event_log.h"
 
@@ -27,6 +28,8 @@ class RocksLog final : public EventLog {
     /// Opens beside a writer in another process and writes nothing. Ends at the watermark of the
     /// moment of opening.
     bool read_only = false;
+    /// The caller has the directory's DirectoryLock, or made the directory and is alone with it.
+    bool locked_by_caller = false;
     Verify verify = Verify::kTail;
     std::uint32_t partition = 0;
     /// Written at creation; later, if not empty, it must be the one that was written.
@@ -41,10 +44,12 @@ class RocksLog final : public EventLog {
     bool watermark_slot_damaged = false;    ///< One slot was unreadable (and was healed).
   };
 
-  /// Opens the log in `dir`. Nothing is served from a log of which something acknowledged is gone.
-  /// Errors: kNotFound: no log there; kConflict: open for writing elsewhere, or another ledger;
-  /// kCorrupt: log or watermark missing or damaged, naming the positions that are gone; kIo.
-  /// Crash: an interrupted creation is completed by the next open with create_if_missing.
+  /// Opens the log in `dir`, for writing with the lock of the directory (directory_lock.h): it is
+  /// the ledger's, taken before anything is touched. Nothing is served from a log of which
+  /// something acknowledged is gone. Errors: kNotFound: no log there; kConflict: open for writing
+  /// elsewhere, or another ledger; kCorrupt: log or watermark missing or damaged, naming the
+  /// positions that are gone; kIo. Crash: an interrupted creation is completed by the next open
+  /// with create_if_missing.
   static Result<std::unique_ptr<RocksLog>> open(const std::string& dir, const Options& options);
 
   ~RocksLog() override;
@@ -61,6 +66,10 @@ class RocksLog final : public EventLog {
   /// Compares the checksums of all files of the store. Errors: kCorrupt naming the file; kIo, also
   /// when a writer in another process has deleted a file meanwhile.
   Status verify_checksums() const;
+
+  /// For a log that is open for writing: poisons it if its directory, its files or one of `others`
+  /// (names in the directory) were removed. What is written after that is nobody's. Any thread.
+  void watch_place(const std::vector<std::string>& others);
 
   /// Why the log is poisoned; OK while it is not. Any thread.
   Status failure() const;

@@ -80,6 +80,7 @@ Result<LogHead> copy_log(const EventLog& from, const std::string& ledger_id,
   const LogHead end = from.head();
   RocksLog::Options options;
   options.create_if_missing = true;
+  options.locked_by_caller = true;
   options.ledger_id = ledger_id;
   {
     const auto created = RocksLog::open(dir, options);

@@ -146,9 +146,10 @@ Result<AccountReplay> replay_account(const eventstore::EventLog& log, const Repl
   const Instant closed = log.closed();  // Before the head: what is closed is then read.
   const eventstore::LogHead head = log.head();
   if (query.as_of_position && *query.as_of_position >= head.next_position) {
-    return invalid("position " +
-                   to_text(eventstore::PublicPosition{head.generation, 0, *query.as_of_position}) +
-                   ": the log ends before it");
+    return not_found(
+        "position " +
+        to_text(eventstore::PublicPosition{head.generation, 0, *query.as_of_position}) +
+        ": the log ends before it");
   }
   auto cursor = log.read(0);
   if (!cursor.ok()) return cursor.status();

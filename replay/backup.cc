@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "eventstore/decoded_entry.h"
+#include "eventstore/directory_lock.h"
 #include "eventstore/files.h"
 #include "eventstore/json_text.h"
 #include "eventstore/private_store.h"
@@ -41,6 +42,15 @@ constexpr std::int64_t kMicrosPerSecond = 1'000'000;
 std::string without_slashes(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   return path;
+}
+
+/// Whether `path`, which need not be there, would be in the directory `dir` or be it.
+bool lies_within(const std::string& path, const std::string& dir) {
+  std::error_code error;
+  const auto inner = std::filesystem::weakly_canonical(path, error);
+  const auto outer = std::filesystem::weakly_canonical(dir, error);
+  if (error) return false;  // What follows says why.
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 struct PrivateCounts {
@@ -324,8 +334,29 @@ void let_pass(std::uint32_t generation, const Clock& clock) {
   std::this_thread::sleep_for(rest);  // bounded
 }
 
+/// An empty directory that no other restore works in; it may be what one that was killed left.
+Result<std::unique_ptr<eventstore::DirectoryLock>> take_staging(const std::string& staging) {
+  if (::mkdir(staging.c_str(), 0700) != 0 && errno != EEXIST) {
+    return errno_status("create directory", staging, errno);
+  }
+  auto lock = eventstore::DirectoryLock::take(staging);
+  if (!lock.ok()) return lock.status();
+  std::error_code error;
+  std::vector<std::filesystem::path> left;
+  for (const auto& item : std::filesystem::directory_iterator(staging, error)) {
+    left.push_back(item.path());
+  }
+  if (error) return errno_status("look into", staging, error.value());
+  for (const auto& path : left) {
+    if (Status status = remove_tree(path.string()); !status.ok()) return status;
+  }
+  return lock;
+}
+
 Result<eventstore::LogHead> raise_generation(const std::string& dir, const Clock& clock) {
-  auto log = RocksLog::open(dir, {});
+  RocksLog::Options options;
+  options.locked_by_caller = true;
+  auto log = RocksLog::open(dir, options);
   if (!log.ok()) return log.status();
   const eventstore::LogHead head = (*log)->head();
   if (head.generation == std::numeric_limits<std::uint32_t>::max()) {
@@ -372,7 +403,10 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
 Result<BackupReport> backup(const std::string& dir, const std::string& target, const Clock& clock,
                             const BackupStages& stages) {
   const std::string out = without_slashes(target);
-  if (!path_exists(LedgerFiles(dir).log)) return not_found(dir + ": no ledger there");
+  const std::string log = LedgerFiles(dir).log;
+  if (Status seen = eventstore::check_reachable(log); !seen.ok()) return seen;
+  if (!path_exists(log)) return not_found(dir + ": no ledger there");
+  if (lies_within(out, dir)) return conflict(out + ": lies in the ledger that is to be saved");
   if (::mkdir(out.c_str(), 0700) != 0) {
     if (errno == EEXIST) return conflict(out + ": exists; a backup never writes over anything");
     return errno_status("create directory", out, errno);
@@ -393,11 +427,12 @@ Result<RestoreReport> restore(const std::string& source, const std::string& targ
                               const Clock& clock, const Progress& progress) {
   const std::string out = without_slashes(source);
   const std::string dir = without_slashes(target);
+  if (lies_within(dir, out)) return conflict(dir + ": lies in the backup");
   if (Status status = check_target(dir); !status.ok()) return status;
   if (Status status = check_backup(out, progress); !status.ok()) return status;
   const std::string staging = dir + ".restoring";
-  if (Status status = remove_tree(staging); !status.ok()) return status;
-  if (::mkdir(staging.c_str(), 0700) != 0) return errno_status("create directory", staging, errno);
+  const auto lock = take_staging(staging);
+  if (!lock.ok()) return lock.status();
   auto report = fill_restored(out, staging, clock);
   // A rename takes the place of an empty directory, and of nothing else.
   const Status done = report.ok() ? rename_durably(staging, dir) : report.status();

@@ -1,6 +1,7 @@
 #include "app/trouble_lines.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -23,6 +24,7 @@ class TroubleLinesTest : public testing::Test {
   std::string told(int count, const std::string& cause = "disk", const std::string& id = "r1") {
     testing::internal::CaptureStderr();
     for (int i = 0; i < count; ++i) trouble_.failed("read", io_error(cause), id);
+    EXPECT_TRUE(lines_.flush(std::chrono::seconds(10)));
     return testing::internal::GetCapturedStderr();
   }
   static std::int64_t lines_of(const std::string& text) {

@@ -115,7 +115,7 @@ TEST_F(AccountReplayTest, an_account_of_several_tenants_needs_the_tenant) {
 TEST_F(AccountReplayTest, a_position_beyond_the_log_is_refused) {
   ReplayQuery at = query("a0", "north");
   at.as_of_position = 1'000'000;
-  EXPECT_EQ(replay_account(dir(), at).status().code(), StatusCode::kInvalid);
+  EXPECT_EQ(replay_account(dir(), at).status().code(), StatusCode::kNotFound);
 }
 
 TEST_F(AccountReplayTest, no_read_model_is_needed) {
