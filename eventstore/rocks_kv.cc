@@ -98,11 +98,19 @@ class Failures {
 
   Status status(const rocksdb::Status& status, const char* doing) const {
     const Status said = from_rocks(status, path_ + ": " + doing);
-    if (said.code() != StatusCode::kCorrupt || way_out_.empty()) return said;
-    return corrupt(said.message() + "; " + way_out_);
+    return said.code() == StatusCode::kCorrupt ? damaged(said.message()) : said;
+  }
+  /// Of an opening that nobody else can have taken files from: one that is missing is damage.
+  Status opening_alone(const rocksdb::Status& opened) const {
+    const Status said = status(opened, "open");
+    return said.code() == StatusCode::kNotFound ? damaged(said.message()) : said;
   }
 
  private:
+  Status damaged(const std::string& message) const {
+    return corrupt(way_out_.empty() ? message : message + "; " + way_out_);
+  }
+
   std::string path_;
   std::string way_out_;
 };
@@ -332,6 +340,9 @@ class RocksKv::Core {
 
  private:
   bool read_only() const { return options_.mode == Mode::kReadOnly; }
+  Status open_failed(const rocksdb::Status& opened) const {
+    return read_only() ? failures_.status(opened, "open") : failures_.opening_alone(opened);
+  }
 
   Handle owned(rocksdb::ColumnFamilyHandle* handle) {
     return {handle, [db = db_.get()](rocksdb::ColumnFamilyHandle* closed) {
@@ -352,7 +363,7 @@ class RocksKv::Core {
     std::vector<std::string> existing;
     if (path_exists(path_ + "/CURRENT")) {
       const auto listed = rocksdb::DB::ListColumnFamilies(options, path_, &existing);
-      if (!listed.ok()) return failures_.status(listed, "open");
+      if (!listed.ok()) return open_failed(listed);
     } else if (read_only()) {
       return not_found(path_ + ": no store there");
     }
@@ -383,7 +394,7 @@ class RocksKv::Core {
     const rocksdb::Status opened =
         read_only() ? rocksdb::DB::OpenForReadOnly(options, path_, families, &handles, &db)
                     : rocksdb::DB::Open(options, path_, families, &handles, &db);
-    if (!opened.ok()) return failures_.status(opened, "open");
+    if (!opened.ok()) return open_failed(opened);
     db_.reset(db);
     for (std::size_t i = 0; i < handles.size(); ++i) {
       if (table_of[i] < tables_.size()) {

@@ -523,14 +523,14 @@ TEST_F(TwoTablesTest, the_thread_lets_a_waiter_go_at_its_deadline) {
 }
 
 TEST_F(TwoTablesTest, a_wall_clock_that_steps_neither_ends_a_wait_nor_makes_it_longer) {
-  clock_.steady_micros = 20 * kHour;
+  clock_.micros = 20 * kHour;
   const auto projector = make(1, 1);
   ASSERT_TRUE(projector->run_once().ok());
   std::vector<bool> calls;
   ASSERT_TRUE(
       projector->when_applied(head() + 1, 1'000, [&](bool reached) { calls.push_back(reached); }));
   for (const std::int64_t wall : {21 * kHour, 10 * kHour}) {
-    clock_.steady_micros = wall;
+    clock_.micros = wall;
     ASSERT_TRUE(projector->run_once().ok());
     EXPECT_TRUE(calls.empty()) << wall;
   }
@@ -540,16 +540,16 @@ TEST_F(TwoTablesTest, a_wall_clock_that_steps_neither_ends_a_wait_nor_makes_it_l
 }
 
 TEST_F(TwoTablesTest, the_thread_measures_a_wait_by_no_wall_clock) {
-  clock_.steady_micros = 20 * kHour;
+  clock_.micros = 20 * kHour;
   const auto projector = make(1, 1);
   projector->start();
   std::promise<bool> outcome;
   auto told = outcome.get_future();
   ASSERT_TRUE(projector->when_applied(head() + 1, 1'000,
                                       [&](bool reached) { outcome.set_value(reached); }));
-  clock_.steady_micros = 21 * kHour;
+  clock_.micros = 21 * kHour;
   EXPECT_EQ(told.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
-  clock_.steady_micros = 10 * kHour;
+  clock_.micros = 10 * kHour;
   clock_.steady_micros = 1'000;
   ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_FALSE(told.get());

@@ -61,6 +61,17 @@ TEST(OpenProjectionsTest, damage_names_the_way_out) {
   EXPECT_NE(opened.status().message().find("daybook rebuild"), std::string::npos);
 }
 
+TEST(OpenProjectionsTest, a_file_that_is_missing_is_damage) {
+  const TempDir dir;
+  ASSERT_TRUE(open_projections(dir.path(), {}).ok());
+  std::ofstream(LedgerFiles(dir.path()).projections + "/CURRENT", std::ios::trunc)
+      << "MANIFEST-999999\n";
+  const auto opened = open_projections(dir.path(), {});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.status().code(), StatusCode::kCorrupt) << opened.status().message();
+  EXPECT_NE(opened.status().message().find("daybook rebuild"), std::string::npos);
+}
+
 TEST(OpenProjectionsTest, damage_that_is_met_later_names_it_too) {
   const TempDir dir;
   {
