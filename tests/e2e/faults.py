@@ -53,7 +53,11 @@ class FaultyServer(Server):
 
     def order(self, part, ops, error=errno.EIO, after=0, sticky=False, clock=0):
         """After so many more calls on a path with this part, one (or all) answer the error."""
-        self.orders[:] = ORDERS.pack(1, error, ops, sticky, after, 0, clock, part.encode())
+        packed = ORDERS.pack(1, error, ops, sticky, after, 0, clock, part.encode())
+        # Armed last: with half an order any path would match.
+        self.orders[:4] = bytes(4)
+        self.orders[4:] = packed[4:]
+        self.orders[:4] = packed[:4]
 
     def move_clock(self, seconds):
         self.orders[:] = ORDERS.pack(0, 0, 0, 0, 0, 0, int(seconds * 1_000_000), b"")
