@@ -15,6 +15,14 @@ namespace {
 
 Answer overloaded() { return {.kind = AnswerKind::kOverloaded}; }
 
+/// What is kept although indexed must not fill the window by itself: it would stay full for good.
+SequencerLimits within_window(const LedgerLimits& limits) {
+  SequencerLimits sequencer = limits.sequencer;
+  sequencer.window_slack_bytes =
+      std::min(sequencer.window_slack_bytes, limits.window_bytes_max / 2);
+  return sequencer;
+}
+
 }  // namespace
 
 Ledger::Ledger(EventLog& log, const LogIndex& index, const Clock& clock, LedgerLimits limits)
@@ -22,7 +30,7 @@ Ledger::Ledger(EventLog& log, const LogIndex& index, const Clock& clock, LedgerL
       index_(index),
       recorded_clock_(clock, log),
       limits_(limits),
-      sequencer_(log.head(), 0, limits.sequencer),
+      sequencer_(log.head(), 0, within_window(limits)),
       seen_done_(log.head().next_position),
       seen_indexed_(seen_done_),
       log_done_(seen_done_),

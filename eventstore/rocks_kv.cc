@@ -30,7 +30,7 @@ constexpr std::size_t kScanBlockBytes = std::size_t{16} << 10;
 constexpr std::size_t kPointBlockBytes = std::size_t{4} << 10;
 constexpr int kFilterBitsPerKey = 12;
 constexpr std::size_t kProtectionBytesPerKey = 8;
-constexpr int kReadOnlyOpenAttempts = 5;
+constexpr int kReadOnlyOpenAttempts = 20;  // Beside erasures, which rewrite files, a third fail.
 constexpr std::chrono::milliseconds kReadOnlyOpenPause{20};
 
 using Handle = std::shared_ptr<rocksdb::ColumnFamilyHandle>;

@@ -195,7 +195,10 @@ Status copy_values(const std::string& dir, const std::string& out, const BackupS
     auto counts = copy_private(dir, out);
     if (!counts.ok()) {
       // An erasure beside it rewrites the store's files, maybe before they were opened.
-      if (counts.status().code() == StatusCode::kIo && attempt < kPrivateCopiesMax) continue;
+      // What is really damaged stays so.
+      const bool may_pass = counts.status().code() == StatusCode::kIo ||
+                            counts.status().code() == StatusCode::kCorrupt;
+      if (may_pass && attempt < kPrivateCopiesMax) continue;
       return counts.status();
     }
     if (stages) stages(BackupStage::kPrivateCopied);

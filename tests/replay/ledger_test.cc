@@ -348,6 +348,24 @@ TEST_F(LedgerTest, who_waits_for_an_index_that_has_stopped_is_answered) {
   EXPECT_EQ(ledger_->load().queued, 0U);
 }
 
+TEST_F(LedgerTest, a_small_window_delays_commands_and_never_shuts_them_out) {
+  ledger_->stop();
+  LedgerLimits narrow;  // What is kept though indexed may be more than this window.
+  narrow.window_bytes_max = 4'000;
+  open(narrow);
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  open_account("a");
+  for (int i = 0; i < 200; ++i) {
+    const Command made = command("a", domain::TopUp{usd("1"), {}, {}, {}}, "k" + std::to_string(i));
+    Answer answer;
+    do {
+      ASSERT_LT(std::chrono::steady_clock::now(), patience) << i << " were taken";
+      answer = submit(made).get();
+    } while (answer.kind == AnswerKind::kOverloaded);
+    EXPECT_EQ(answer.kind, AnswerKind::kRecorded);
+  }
+}
+
 TEST_F(LedgerTest, who_still_waits_when_the_ledger_stops_is_answered) {
   auto waiting = submit(waits_for_the_index("a"));
   auto behind = submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "k3"));
