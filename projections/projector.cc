@@ -330,21 +330,26 @@ void Projector::run() {
 }
 
 void Projector::wait_for_work() {
-  std::int64_t micros = limits_.idle_micros;
-  if (const auto deadline = waiters_.next_deadline()) {
-    // At least a millisecond: a clock that stands still must not make this loop spin.
-    micros = std::clamp<std::int64_t>(deadline->micros - clock_.steady().micros, 1'000, micros);
-  }
   std::unique_lock lock(mutex_);
-  wakes_.wait_for(lock, std::chrono::microseconds(micros),
-                  [&] { return notified_ || hurried_ || awaited_later_ || stopping_; });
+  do {
+    // Who waits for what is not committed yet moves the next deadline, and nothing else.
+    awaited_later_ = false;
+    lock.unlock();
+    std::int64_t micros = limits_.idle_micros;
+    if (const auto deadline = waiters_.next_deadline()) {
+      // At least a millisecond: a clock that stands still must not make this loop spin.
+      micros = std::clamp<std::int64_t>(deadline->micros - clock_.steady().micros, 1'000, micros);
+    }
+    lock.lock();
+    wakes_.wait_for(lock, std::chrono::microseconds(micros),
+                    [&] { return notified_ || hurried_ || awaited_later_ || stopping_; });
+  } while (awaited_later_ && !notified_ && !hurried_ && !stopping_);
   if (notified_) {
     wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros),
                     [&] { return hurried_ || stopping_ || is_awaited(); });
   }
   notified_ = false;
   hurried_ = false;
-  awaited_later_ = false;
 }
 
 /// Whether somebody waits for something that is committed.

@@ -270,6 +270,8 @@ class CommandLineTest(CliCase):
             self.assertEqual(folded["version"], event["version"])
             folded = self.replay(account, "--as-of", event["recorded_at"])
             self.assertEqual(folded["version"], event["version"])
+        self.cli("replay", "--data", self.server.data, "--account", account,
+                 "--as-of", "9999-01-01T00:00:00Z", status=USAGE)
 
     def test_replay_of_an_absent_account_is_3(self):
         self.cli("replay", "--data", self.server.data, "--account", "absent-" + uuid.uuid4().hex,
