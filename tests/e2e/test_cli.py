@@ -312,13 +312,17 @@ class CommandLineTest(CliCase):
         done = self.cli("verify", "--data", server.data, status=VERIFICATION)
         self.assertTrue((done.stdout + done.stderr).strip())
 
-    def test_a_difference_is_printed_once_and_as_data(self):
+    def stopped_server_without_its_private_store(self):
         server = self.another_server()
         client = server.client()
         self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
         client.close()
         server.stop()
         shutil.rmtree(os.path.join(server.data, "private"))
+        return server
+
+    def test_a_difference_is_printed_once_and_as_data(self):
+        server = self.stopped_server_without_its_private_store()
         done = self.cli("verify", "--data", server.data, status=VERIFICATION)
         self.assertEqual((done.stdout + done.stderr).count(": expected "), 1, done)
         self.assertRegex(done.stdout, r"(?m)^DIFFERS: .*: expected ")
@@ -521,12 +525,7 @@ class CommandLineTest(CliCase):
         return self.done(client.post(self.path(account, "/top-ups"), {"amount": money("1.00")}))
 
     def test_a_ledger_without_its_secrets_is_neither_saved_nor_restored_nor_sound(self):
-        server = self.another_server()
-        client = server.client()
-        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
-        client.close()
-        server.stop()
-        shutil.rmtree(os.path.join(server.data, "private"))
+        server = self.stopped_server_without_its_private_store()
         backup = os.path.join(self.scratch(), "backup")
         self.cli("backup", "--data", server.data, "-o", backup, status=VERIFICATION)
         self.assertFalse(os.path.exists(backup))
