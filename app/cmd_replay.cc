@@ -16,7 +16,6 @@
 #include "domain/base/time.h"
 #include "eventstore/json_text.h"
 #include "eventstore/position.h"
-#include "eventstore/public_json.h"
 #include "eventstore/system_ports.h"
 #include "replay/account_replay.h"
 #include "replay/backup.h"
@@ -147,13 +146,6 @@ int show(const Options& options, const Result<View>& view) {
   return kExitOk;
 }
 
-/// Without the stored bytes, which tell people nothing.
-std::string short_text(const replay::EventView& view) {
-  return "position " + to_text(eventstore::PublicPosition{view.generation, 0, view.position}) +
-         " in entry " + std::to_string(view.entry_no) + "\n" + eventstore::public_json(view.event) +
-         "\nstored " + std::to_string(view.bytes.size()) + " bytes; --hex shows them\n";
-}
-
 int inspect(const Options& options) {
   if (!options.entry.empty()) {
     std::uint64_t number = 0;
@@ -171,8 +163,8 @@ int inspect(const Options& options) {
   if (view.ok() && view->generation != position->generation) {
     return report(of_another_generation(options.position, view->generation));
   }
-  if (!view.ok() || options.json || options.hex) return show(options, view);
-  print(options, "", short_text(*view));
+  if (!view.ok()) return report(view.status());
+  print(options, to_json(*view), to_text(*view, options.hex));
   return kExitOk;
 }
 

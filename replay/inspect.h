@@ -60,7 +60,8 @@ Result<LedgerStats> inspect_stats(const std::string& dir);
 
 std::string to_text(const EntryView& view);
 std::string to_json(const EntryView& view);
-std::string to_text(const EventView& view);
+/// The stored bytes only where asked for: they tell people nothing.
+std::string to_text(const EventView& view, bool with_bytes);
 std::string to_json(const EventView& view);
 std::string to_text(const LedgerStats& stats);
 std::string to_json(const LedgerStats& stats);

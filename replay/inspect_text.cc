@@ -82,10 +82,11 @@ std::string to_json(const EntryView& view) {
       .text();
 }
 
-std::string to_text(const EventView& view) {
+std::string to_text(const EventView& view, bool with_bytes) {
   return "position " + to_text(eventstore::PublicPosition{view.generation, 0, view.position}) +
          " in entry " + std::to_string(view.entry_no) + "\n" + eventstore::public_json(view.event) +
-         "\nstored " + std::to_string(view.bytes.size()) + " bytes " + to_hex(view.bytes) + "\n";
+         "\nstored " + std::to_string(view.bytes.size()) + " bytes" +
+         (with_bytes ? " " + to_hex(view.bytes) : "; --hex shows them") + "\n";
 }
 
 std::string to_json(const EventView& view) {

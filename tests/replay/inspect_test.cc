@@ -34,7 +34,7 @@ TEST_F(InspectTest, an_event_is_shown_as_json_and_as_it_is_stored) {
     ASSERT_TRUE(view.ok());
     EXPECT_EQ(eventstore::encode_event(view->event), view->bytes);
     EXPECT_NE(to_json(*view).find(eventstore::public_json(view->event)), std::string::npos);
-    EXPECT_NE(to_text(*view).find(eventstore::to_hex(view->bytes)), std::string::npos);
+    EXPECT_NE(to_text(*view, true).find(eventstore::to_hex(view->bytes)), std::string::npos);
     EXPECT_EQ(view->position, position);
   }
 }
