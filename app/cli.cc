@@ -29,6 +29,20 @@ std::string unknown_command(const CLI::App& app) {
          "\"";
 }
 
+/// An empty text is a variable that was never set: taken for "not given", it would widen what a
+/// command does.
+void refuse_empty_texts(CLI::App& app) {
+  const CLI::Validator not_empty(
+      [](const std::string& text) {
+        return text.empty() ? std::string("expected a text that is not empty") : std::string();
+      },
+      "");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_max() > 0) option->check(not_empty);
+  }
+  for (CLI::App* command : app.get_subcommands(nullptr)) refuse_empty_texts(*command);
+}
+
 }  // namespace
 
 int exit_code_of(StatusCode code) {
@@ -96,24 +110,6 @@ void add_setting_flags(CLI::App& app, SettingValues& flags, std::string& config_
 void forget_absent_flags(const CLI::App& app, SettingValues& flags) {
   std::erase_if(flags, [&app](const auto& flag) { return app.count(flag_of(flag.first)) == 0; });
 }
-
-namespace {
-
-/// An empty text is a variable that was never set: taken for "not given", it would widen what a
-/// command does.
-void refuse_empty_texts(CLI::App& app) {
-  const CLI::Validator not_empty(
-      [](const std::string& text) {
-        return text.empty() ? std::string("expected a text that is not empty") : std::string();
-      },
-      "");
-  for (CLI::Option* option : app.get_options()) {
-    if (option->get_items_expected_max() > 0) option->check(not_empty);
-  }
-  for (CLI::App* command : app.get_subcommands(nullptr)) refuse_empty_texts(*command);
-}
-
-}  // namespace
 
 void add_version(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("version", "Print which build this is");

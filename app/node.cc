@@ -55,7 +55,7 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
                          eventstore::latest_state_key(domain::StreamId::of_tenant(tenant)));
     if (!row.ok()) return row.status();
     if (*row) {
-      auto state = eventstore::decode_tenant_state(**row);
+      auto state = eventstore::decode_state<domain::TenantState>(**row);
       if (!state.ok()) return state.status();
       keys.load(tenant, *state);
     }

@@ -352,7 +352,8 @@ Result<EventHead> decode_event_head(std::string_view bytes) {
 std::string encode_state(const domain::AccountState& state) { return encode_any_state(state); }
 std::string encode_state(const domain::TenantState& state) { return encode_any_state(state); }
 
-Result<domain::AccountState> decode_account_state(std::string_view bytes) {
+template <>
+Result<domain::AccountState> decode_state(std::string_view bytes) {
   auto state = decode_any_state<domain::AccountState>(bytes);
   if (state.ok() && (!is_known(state->status) || !is_known(state->mode))) {
     return corrupt("a stored account state is malformed");
@@ -360,7 +361,8 @@ Result<domain::AccountState> decode_account_state(std::string_view bytes) {
   return state;
 }
 
-Result<domain::TenantState> decode_tenant_state(std::string_view bytes) {
+template <>
+Result<domain::TenantState> decode_state(std::string_view bytes) {
   auto state = decode_any_state<domain::TenantState>(bytes);
   if (!state.ok()) return state;
   for (const auto& currency : state->catalogue.currencies) {

@@ -35,7 +35,12 @@ Result<EventHead> decode_event_head(std::string_view bytes);
 
 std::string encode_state(const domain::AccountState& state);
 std::string encode_state(const domain::TenantState& state);
-Result<domain::AccountState> decode_account_state(std::string_view bytes);
-Result<domain::TenantState> decode_tenant_state(std::string_view bytes);
+/// Of domain::AccountState or domain::TenantState.
+template <class State>
+Result<State> decode_state(std::string_view bytes);
+template <>
+Result<domain::AccountState> decode_state(std::string_view bytes);
+template <>
+Result<domain::TenantState> decode_state(std::string_view bytes);
 
 }  // namespace daybook::eventstore

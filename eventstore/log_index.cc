@@ -28,13 +28,6 @@ std::string position_row(std::uint64_t position) {
   return row;
 }
 
-Result<domain::AccountState> decode_state(std::string_view bytes, const domain::AccountState&) {
-  return decode_account_state(bytes);
-}
-Result<domain::TenantState> decode_state(std::string_view bytes, const domain::TenantState&) {
-  return decode_tenant_state(bytes);
-}
-
 /// Whether a tenant's event says more than which keys there are.
 bool changes_terms(const domain::Event& event) {
   return std::holds_alternative<domain::TenantCreated>(event) ||
@@ -47,7 +40,7 @@ Result<State> read_state(const KvStore& store, Table table, const std::string& k
   auto row = store.get(table, key);
   if (!row.ok()) return row.status();
   if (!*row) return State{};
-  return decode_state(**row, State{});
+  return decode_state<State>(**row);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "projections/streams.h"
 
-#include <type_traits>
 #include <utility>
 
 #include "domain/base/check.h"
@@ -15,19 +14,6 @@ using domain::AccountState;
 using domain::TenantState;
 using eventstore::PlacedEvent;
 using eventstore::PlacedEventPtr;
-
-namespace {
-
-template <class State>
-Result<State> decode_state(std::string_view bytes) {
-  if constexpr (std::is_same_v<State, AccountState>) {
-    return eventstore::decode_account_state(bytes);
-  } else {
-    return eventstore::decode_tenant_state(bytes);
-  }
-}
-
-}  // namespace
 
 StreamReader::StreamReader(const eventstore::KvReader& reader, StreamTables tables,
                            domain::StreamId stream)
@@ -171,7 +157,7 @@ Result<std::optional<State>> StreamReader::stored_state(std::uint64_t version) c
   auto latest = reader_.get(tables_.states, eventstore::latest_state_key(stream_));
   if (!latest.ok()) return latest.status();
   if (*latest) {
-    auto state = decode_state<State>(**latest);
+    auto state = eventstore::decode_state<State>(**latest);
     if (!state.ok()) return state.status();
     if (state->version <= version) return Stored(std::move(*state));
   }
@@ -181,7 +167,7 @@ Result<std::optional<State>> StreamReader::stored_state(std::uint64_t version) c
     if (Status status = cursor->status(); !status.ok()) return status;
     return Stored();
   }
-  auto state = decode_state<State>(cursor->value());
+  auto state = eventstore::decode_state<State>(cursor->value());
   if (!state.ok()) return state.status();
   if (Status status = check_place(cursor->key(), state->version); !status.ok()) return status;
   return Stored(std::move(*state));
@@ -228,7 +214,7 @@ Result<TenantTerms> StreamReader::terms_at(std::uint64_t version) const {
     if (Status status = cursor->status(); !status.ok()) return status;
     return missing(1);
   }
-  auto stored = decode_state<TenantState>(cursor->value());
+  auto stored = eventstore::decode_state<TenantState>(cursor->value());
   if (!stored.ok()) return stored.status();
   if (Status status = check_place(cursor->key(), stored->version); !status.ok()) return status;
   return TenantTerms{version, std::move(stored->name), std::move(stored->catalogue)};

@@ -179,7 +179,7 @@ Status lost_values(const std::string& dir, const Lost& lost) {
   const std::string what =
       lost.count == 1 ? "1 value that the log names is gone, and nothing erased it: "
                       : std::to_string(lost.count) +
-                            " values that the log names are gone, and nothing erased " + "them: ";
+                            " values that the log names are gone, and nothing erased them: ";
   return corrupt(LedgerFiles(dir).private_store + ": " + what + lost.example +
                  "; such a backup could not be restored. Put the private store back, or erase " +
                  "the private data of the account, and make the backup again");

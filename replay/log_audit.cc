@@ -83,12 +83,12 @@ bool decode_row(std::string_view bytes, StreamRow& row) {
   if (bytes.empty()) return false;
   const std::string_view rest = bytes.substr(1);
   if (bytes.front() == 0) {
-    auto account = eventstore::decode_account_state(rest);
+    auto account = eventstore::decode_state<domain::AccountState>(rest);
     if (account.ok()) row.state = std::move(*account);
     return account.ok();
   }
   if (bytes.front() == 1) {
-    auto tenant = eventstore::decode_tenant_state(rest);
+    auto tenant = eventstore::decode_state<domain::TenantState>(rest);
     if (tenant.ok()) row.state = std::move(*tenant);
     return tenant.ok();
   }

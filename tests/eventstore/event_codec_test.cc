@@ -263,8 +263,8 @@ TEST(EventCodecTest, a_length_is_checked_before_anything_is_allocated) {
         decode_event(Bytes{.type = domain::AccountOpened::kType, .body = tags}.text()).ok());
     std::string state("\x01", 1);
     WireWriter(state).varint(length);
-    EXPECT_FALSE(decode_account_state(state).ok());
-    EXPECT_FALSE(decode_tenant_state(state).ok());
+    EXPECT_FALSE(decode_state<domain::AccountState>(state).ok());
+    EXPECT_FALSE(decode_state<domain::TenantState>(state).ok());
   }
 }
 
@@ -296,10 +296,10 @@ domain::TenantState tenant_state() {
 }
 
 TEST(StateCodecTest, a_state_reads_back_as_it_was) {
-  const auto account = decode_account_state(encode_state(account_state()));
+  const auto account = decode_state<domain::AccountState>(encode_state(account_state()));
   ASSERT_TRUE(account.ok());
   EXPECT_EQ(*account, account_state());
-  const auto tenant = decode_tenant_state(encode_state(tenant_state()));
+  const auto tenant = decode_state<domain::TenantState>(encode_state(tenant_state()));
   ASSERT_TRUE(tenant.ok());
   EXPECT_EQ(*tenant, tenant_state());
 }
@@ -320,23 +320,23 @@ TEST(StateCodecTest, a_damaged_state_is_refused_or_canonical) {
     EXPECT_FALSE(decode(good + "x").ok());
     EXPECT_FALSE(decode("\x02" + good.substr(1)).ok());
   };
-  check(encode_state(account_state()), decode_account_state);
-  check(encode_state(tenant_state()), decode_tenant_state);
+  check(encode_state(account_state()), decode_state<domain::AccountState>);
+  check(encode_state(tenant_state()), decode_state<domain::TenantState>);
 }
 
 TEST(StateCodecTest, unknown_enumerators_in_a_state_are_refused) {
   auto account = account_state();
   account.status = static_cast<domain::AccountStatus>(4);
-  EXPECT_FALSE(decode_account_state(encode_state(account)).ok());
+  EXPECT_FALSE(decode_state<domain::AccountState>(encode_state(account)).ok());
   account = account_state();
   account.mode = static_cast<domain::AccountMode>(2);
-  EXPECT_FALSE(decode_account_state(encode_state(account)).ok());
+  EXPECT_FALSE(decode_state<domain::AccountState>(encode_state(account)).ok());
   auto tenant = tenant_state();
   tenant.catalogue.currencies[0].status = static_cast<domain::CurrencyStatus>(2);
-  EXPECT_FALSE(decode_tenant_state(encode_state(tenant)).ok());
+  EXPECT_FALSE(decode_state<domain::TenantState>(encode_state(tenant)).ok());
   tenant = tenant_state();
   tenant.keys[0].grant.roles.bits = 16;
-  EXPECT_FALSE(decode_tenant_state(encode_state(tenant)).ok());
+  EXPECT_FALSE(decode_state<domain::TenantState>(encode_state(tenant)).ok());
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ TEST(GoldenTest, the_state_of_an_account) {
   state.has_private_values = true;
   const std::string bytes = encode_state(state);
   EXPECT_EQ(to_hex(bytes), golden("account_state_v1", bytes));
-  const auto decoded = decode_account_state(from_hex(golden("account_state_v1", "")));
+  const auto decoded = decode_state<domain::AccountState>(from_hex(golden("account_state_v1", "")));
   ASSERT_TRUE(decoded.ok());
   EXPECT_EQ(*decoded, state);
 }

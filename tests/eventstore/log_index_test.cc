@@ -65,7 +65,7 @@ TEST(StateRowsTest, states_kept_between_batches_have_a_bound_in_bytes) {
   ASSERT_TRUE(store.write(batch).ok());
   const auto row = store.get(kStates, latest_state_key(account_of(0)));
   ASSERT_TRUE(row.ok() && row->has_value());
-  const auto state = decode_account_state(**row);
+  const auto state = decode_state<domain::AccountState>(**row);
   ASSERT_TRUE(state.ok());
   EXPECT_EQ(state->version, 2U);
   EXPECT_EQ(state->tags.size(), 10U);
