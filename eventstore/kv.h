@@ -1,20 +1,14 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "domain/base/result.h"
+#include "eventstore/kv_batch.h"
 
 namespace daybook::eventstore {
-
-/// A table of a derived store: one key space with its own flushes (a RocksDB column family). An
-/// index into the list of names that the store was opened with.
-using Table = std::uint32_t;
 
 /// What a store is opened with, one per table.
 struct TableSpec {
@@ -23,31 +17,6 @@ struct TableSpec {
 
   std::string name;
   Use use = Use::kScans;
-};
-
-/// Puts and erases that become visible together, and after a crash survive together per table.
-class KvBatch {
- public:
-  struct Operation {
-    Table table;
-    std::string key;
-    std::optional<std::string> value;  ///< Empty: erase.
-  };
-
-  void put(Table table, std::string key, std::string value) {
-    operations_.push_back({table, std::move(key), std::move(value)});
-  }
-  void erase(Table table, std::string key) {
-    operations_.push_back({table, std::move(key), std::nullopt});
-  }
-  const std::vector<Operation>& operations() const { return operations_; }
-  /// Hands the operations over and leaves the batch empty.
-  std::vector<Operation> take() { return std::exchange(operations_, {}); }
-  bool empty() const { return operations_.empty(); }
-  void clear() { operations_.clear(); }
-
- private:
-  std::vector<Operation> operations_;
 };
 
 /// Steps through a range of one table, in key order or against it. Not thread-safe. Must not
@@ -97,6 +66,14 @@ class KvStore {
 
   /// When this answers OK, everything written before survives a crash.
   virtual Status flush() = 0;
+
+  /// write() and flush() in one, for a large batch: what a store otherwise sorts row by row
+  /// is in order here.
+  /// REQUIRES: the operations of a table follow one another, in ascending order of different keys.
+  virtual Status ingest(const KvBatch& batch) {
+    const Status written = write(batch);
+    return written.ok() ? flush() : written;
+  }
 
   /// Removes all rows of a table, durably.
   virtual Status clear(Table table) = 0;

@@ -12,16 +12,6 @@ constexpr std::size_t kUnflushedBatchesMax = 4'096;
 
 using Rows = MemoryKv::Rows;
 
-void apply_to(const std::vector<KvBatch::Operation>& operations, Rows& rows) {
-  for (const KvBatch::Operation& operation : operations) {
-    if (operation.value) {
-      rows.insert_or_assign(operation.key, *operation.value);
-    } else {
-      rows.erase(operation.key);
-    }
-  }
-}
-
 /// Both directions: [first_, last_) are the rows to come, so neither steps before begin().
 class MapCursor final : public KvCursor {
  public:
@@ -91,12 +81,23 @@ class MapReader final : public KvReader {
 
 }  // namespace
 
+void MemoryKv::apply_to(const Operations& operations, Rows& rows) {
+  for (const Operation& operation : operations) {
+    if (operation.value) {
+      rows.insert_or_assign(operation.key, *operation.value);
+    } else {
+      rows.erase(operation.key);
+    }
+  }
+}
+
 Status MemoryKv::write(const KvBatch& batch) {
   const std::lock_guard lock(mutex_);
-  std::map<Table, std::vector<KvBatch::Operation>> by_table;
+  std::map<Table, Operations> by_table;
   for (const KvBatch::Operation& operation : batch.operations()) {
     CHECK(operation.table < tables_.size());
-    by_table[operation.table].push_back(operation);
+    by_table[operation.table].push_back(
+        {std::string(operation.key), std::optional<std::string>(operation.value)});
   }
   for (auto& [table, operations] : by_table) {
     TableState& state = tables_[table];

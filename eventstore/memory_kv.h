@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,11 +36,18 @@ class MemoryKv final : public KvStore {
   using Rows = std::map<std::string, std::string, std::less<>>;
 
  private:
+  struct Operation {
+    std::string key;
+    std::optional<std::string> value;  ///< Empty: erase.
+  };
+  using Operations = std::vector<Operation>;
+  static void apply_to(const Operations& operations, Rows& rows);
+
   struct TableState {
     std::shared_ptr<Rows> rows = std::make_shared<Rows>();
     mutable bool shared = false;  ///< A snapshot may hold `rows`: copy before the next write.
     Rows flushed;
-    std::vector<std::vector<KvBatch::Operation>> unflushed;
+    std::vector<Operations> unflushed;
   };
 
   mutable std::mutex mutex_;

@@ -19,6 +19,7 @@
 
 #include "domain/base/check.h"
 #include "eventstore/files.h"
+#include "eventstore/rocks_sorted_files.h"
 #include "eventstore/rocks_status.h"
 
 namespace daybook::eventstore {
@@ -28,6 +29,12 @@ constexpr std::size_t kTableMemtableBytes = std::size_t{32} << 20;
 constexpr std::size_t kDurableWalBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kScanBlockBytes = std::size_t{16} << 10;
 constexpr std::size_t kPointBlockBytes = std::size_t{4} << 10;
+// Files of one table that are not sorted together: from how many on compaction starts, ingested
+// batches go through memtables, RocksDB slows writers down, and stops them.
+constexpr int kFilesToCompact = 8;
+constexpr int kFilesToIngestMax = 20;
+constexpr int kFilesToSlowDown = 24;
+constexpr int kFilesToStop = 36;
 constexpr int kFilterBitsPerKey = 12;
 constexpr std::size_t kProtectionBytesPerKey = 8;
 constexpr int kReadOnlyOpenAttempts = 20;  // Beside erasures, which rewrite files, a third fail.
@@ -84,6 +91,9 @@ rocksdb::ColumnFamilyOptions table_options(TableSpec::Use use,
   table.table_factory.reset(rocksdb::NewBlockBasedTableFactory(blocks));
   table.write_buffer_size = kTableMemtableBytes;
   table.max_write_buffer_number = 2;
+  table.level0_file_num_compaction_trigger = kFilesToCompact;
+  table.level0_slowdown_writes_trigger = kFilesToSlowDown;
+  table.level0_stop_writes_trigger = kFilesToStop;
   table.compression = rocksdb::kLZ4Compression;
   table.level_compaction_dynamic_level_bytes = true;
   table.paranoid_file_checks = true;
@@ -293,6 +303,27 @@ class RocksKv::Core {
     return settled(db_->Flush(rocksdb::FlushOptions(), handles), "flush");
   }
 
+  /// Empty: it is to be written.
+  std::optional<Status> ingest(const KvBatch& batch) {
+    if (read_only() || options_.durable || compaction_is_behind(batch)) return std::nullopt;
+    const Status flushed = flush();  // So that all tables stand at the batch before.
+    if (!flushed.ok()) return flushed;
+    SortedFiles files(sorted_files_directory());
+    {
+      const std::shared_lock lock(mutex_);
+      const Status built = settled(files.build(batch,
+                                               [this](Table table) {
+                                                 CHECK(table < handles_.size());
+                                                 return SortedFiles::Family{handles_[table].get(),
+                                                                            &file_options_[table]};
+                                               }),
+                                   "sorted files");
+      if (!built.ok()) return built;
+    }
+    const std::unique_lock lock(mutex_);
+    return settled(files.ingest(*db_), "ingest");
+  }
+
   Status clear(Table table) {
     CHECK(table < tables_.size());
     if (read_only()) return invalid(path_ + ": opened for reading only");
@@ -350,6 +381,25 @@ class RocksKv::Core {
             }};
   }
 
+  std::string sorted_files_directory() const { return path_ + "/ingest"; }
+
+  /// RocksDB slows writers down that bring more than it can sort together, and does not slow down
+  /// an ingestion.
+  bool compaction_is_behind(const KvBatch& batch) const {
+    const std::shared_lock lock(mutex_);
+    std::optional<Table> looked_at;
+    for (const KvBatch::Operation& operation : batch.operations()) {
+      if (looked_at == operation.table) continue;
+      looked_at = operation.table;
+      std::string files;
+      CHECK(operation.table < handles_.size());
+      db_->GetProperty(handles_[operation.table].get(),
+                       rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files);
+      if (files.size() > 1 && std::stoi(files) >= kFilesToIngestMax) return true;
+    }
+    return false;
+  }
+
   /// A failed write is final, whatever RocksDB thinks of it.
   Status settled(const rocksdb::Status& status, const char* doing) {
     if (status.ok()) return {};
@@ -360,6 +410,10 @@ class RocksKv::Core {
 
   Status open_once() {
     const rocksdb::DBOptions options = db_options(options_);
+    file_options_.clear();
+    for (const TableSpec& table : tables_) {
+      file_options_.emplace_back(options, table_options(table.use, cache_));
+    }
     std::vector<std::string> existing;
     if (path_exists(path_ + "/CURRENT")) {
       const auto listed = rocksdb::DB::ListColumnFamilies(options, path_, &existing);
@@ -396,6 +450,10 @@ class RocksKv::Core {
                     : rocksdb::DB::Open(options, path_, families, &handles, &db);
     if (!opened.ok()) return open_failed(opened);
     db_.reset(db);
+    if (!read_only()) {
+      if (Status status = discard_sorted_files(sorted_files_directory()); !status.ok())
+        return status;
+    }
     for (std::size_t i = 0; i < handles.size(); ++i) {
       if (table_of[i] < tables_.size()) {
         handles_[table_of[i]] = owned(handles[i]);
@@ -412,9 +470,11 @@ class RocksKv::Core {
   const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
-  mutable std::shared_mutex mutex_;  ///< Held exclusively only while a table is replaced.
+  /// Held exclusively only while a table is replaced or sorted files are taken in.
+  mutable std::shared_mutex mutex_;
   std::vector<Handle> handles_;
   std::vector<Handle> others_;
+  std::vector<rocksdb::Options> file_options_;  ///< Of the sorted files of each table.
   mutable std::mutex failure_mutex_;
   Status failed_;  ///< Guarded by failure_mutex_.
 };
@@ -443,6 +503,10 @@ Result<std::optional<std::string>> RocksKv::get(Table table, std::string_view ke
 
 std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); }
 Status RocksKv::flush() { return core_->flush(); }
+Status RocksKv::ingest(const KvBatch& batch) {
+  const auto ingested = core_->ingest(batch);
+  return ingested ? *ingested : KvStore::ingest(batch);
+}
 Status RocksKv::clear(Table table) { return core_->clear(table); }
 Status RocksKv::purge(Table table) { return core_->purge(table); }
 Status RocksKv::failure() const { return core_->failure(); }

@@ -44,6 +44,9 @@ class RocksKv final : public KvStore {
   Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
   std::unique_ptr<KvReader> snapshot() const override;
   Status flush() override;
+  /// Without a write-ahead log: past the memtables (rocks_sorted_files.h), unless compaction is far
+  /// behind; then as write(), which RocksDB slows down. Readers wait while the files are taken in.
+  Status ingest(const KvBatch& batch) override;
   Status clear(Table table) override;
   Status purge(Table table) override;
 

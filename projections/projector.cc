@@ -31,30 +31,11 @@ Result<bool> has_rows(const eventstore::KvStore& store, eventstore::Table table)
   return false;
 }
 
-/// Moves a table's batch to the end of `all`: the checkpoint first, then in key order, only the
-/// last operation on each key. Neighbours in the table are then neighbours in the write, which
-/// costs an ordered store a fraction. Checks what a projection promised of its rows (projection.h).
-void append_sorted(KvBatch batch, eventstore::Table table, std::string checkpoint, KvBatch& all) {
-  std::vector<KvBatch::Operation> operations = batch.take();
-  std::vector<KvBatch::Operation*> order;
-  order.reserve(operations.size());
-  for (KvBatch::Operation& operation : operations) {
-    CHECK(operation.table == table);
-    CHECK(!operation.key.empty() && operation.key.front() != '\0');
-    order.push_back(&operation);
-  }
-  std::stable_sort(order.begin(), order.end(),
-                   [](const auto* left, const auto* right) { return left->key < right->key; });
-  all.put(table, std::string(kCheckpointKey), std::move(checkpoint));
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    KvBatch::Operation& operation = *order[i];
-    if (i + 1 < order.size() && order[i + 1]->key == operation.key) continue;
-    if (operation.value) {
-      all.put(table, std::move(operation.key), std::move(*operation.value));
-    } else {
-      all.erase(table, std::move(operation.key));
-    }
-  }
+/// Whether a projection kept what it promised of its rows (projection.h).
+bool is_of(const KvBatch& batch, eventstore::Table table) {
+  return std::all_of(batch.operations().begin(), batch.operations().end(), [&](const auto& row) {
+    return row.table == table && !row.key.empty() && row.key.front() != '\0';
+  });
 }
 
 }  // namespace
@@ -170,10 +151,8 @@ Result<Projector::BatchRead> Projector::run_batch() {
     last = std::move(*decoded);
   }
   if (!last) return BatchRead::kNothing;
-  if (Status status = write_batch(after(last->entry)); !status.ok()) return status;
+  if (Status status = write_batch(after(last->entry), events); !status.ok()) return status;
   publish();
-  unflushed_events_ += events;
-  if (!unflushed_since_) unflushed_since_ = clock_.steady();
   const bool is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes;
   return is_full ? BatchRead::kFull : BatchRead::kPart;
 }
@@ -187,9 +166,13 @@ Status Projector::flush_if_due() {
 
 Status Projector::flush() {
   if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
+  flushed();
+  return {};
+}
+
+void Projector::flushed() {
   unflushed_events_ = 0;
   unflushed_since_.reset();
-  return {};
 }
 
 /// Gives an entry to every projection that has not got it.
@@ -214,7 +197,7 @@ Status Projector::take(const eventstore::DecodedEntry& decoded) {
 }
 
 /// All tables in one write: a reader's snapshot has all of them at one position.
-Status Projector::write_batch(const Checkpoint& end) {
+Status Projector::write_batch(const Checkpoint& end, std::uint64_t events) {
   KvBatch all;
   for (std::size_t i = 0; i < followers_.size(); ++i) {
     Follower& follower = followers_[i];
@@ -224,12 +207,26 @@ Status Projector::write_batch(const Checkpoint& end) {
     }
     follower.done = end;
     follower.done.code_version = follower.projection->code_version();
-    append_sorted(std::exchange(follower.batch, {}), follower.projection->table(),
-                  encode_checkpoint(follower.done), all);
+    const eventstore::Table table = follower.projection->table();
+    CHECK(is_of(follower.batch, table));
+    // Neighbours in the table are then neighbours in the write, which costs an ordered store a
+    // fraction, and is what ingest() wants. The checkpoint is before all rows.
+    follower.batch.sort();
+    all.put(table, kCheckpointKey, encode_checkpoint(follower.done));
+    all.append(std::move(follower.batch));
     follower.behind = false;
   }
-  Status status = store_.write(all);
-  return status.ok() ? status : fail(kNoFollower, status);
+  const bool is_large = events >= limits_.ingest_events;
+  if (Status status = is_large ? store_.ingest(all) : store_.write(all); !status.ok()) {
+    return fail(kNoFollower, status);
+  }
+  if (is_large) {
+    flushed();
+  } else {
+    unflushed_events_ += events;
+    if (!unflushed_since_) unflushed_since_ = clock_.steady();
+  }
+  return {};
 }
 
 Status Projector::fail(std::size_t index, Status status) {

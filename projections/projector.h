@@ -24,8 +24,10 @@ namespace daybook::projections {
 struct ProjectorLimits {
   /// A batch is written when it has this many events or bytes of entries, and at once when there is
   /// nothing more to read.
-  std::uint64_t batch_events = 65'536;
+  std::uint64_t batch_events = 262'144;
   std::size_t batch_bytes = std::size_t{32} << 20;
+  /// From so many events on a batch is ingested (kv.h) instead of written.
+  std::uint64_t ingest_events = 32'768;
   /// A flush at the latest after this many events, or once this has passed since the first write
   /// that is not flushed: what a restart reads again, and how far behind `daybook verify` compares.
   /// The time is looked at after each batch and at each wake of the thread.
@@ -131,8 +133,9 @@ class Projector {
   Result<BatchRead> run_batch();
   Status flush_if_due();
   Status flush();
+  void flushed();
   Status take(const eventstore::DecodedEntry& decoded);
-  Status write_batch(const Checkpoint& end);
+  Status write_batch(const Checkpoint& end, std::uint64_t events);
   Status fail(std::size_t index, Status status);
   void publish();
   void run();

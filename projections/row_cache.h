@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,10 +47,8 @@ class RowCache {
     return &item.row;
   }
 
-  /// Puts or erases each changed row, in key order.
+  /// Puts or erases each changed row.
   void finish(eventstore::KvBatch& batch) {
-    std::sort(changed_.begin(), changed_.end(),
-              [](const Entry* left, const Entry* right) { return left->first < right->first; });
     for (Entry* entry : changed_) {
       auto& [key, item] = *entry;
       if (item.row) {

@@ -101,6 +101,54 @@ TEST(RocksKvDeathTest, a_killed_process_leaves_every_write_of_a_durable_store) {
   EXPECT_EQ(checked_prefix(**store, 1), 8);
 }
 
+/// Batch 1, ingested 2, 3, death.
+[[noreturn]] void ingest_and_die(const std::string& path) {
+  const auto store = open_rocks(path, RocksKv::Mode::kReadWrite);
+  CHECK((*store)->write(batch_of(1)).ok());
+  CHECK((*store)->ingest(batch_of(2)).ok());
+  CHECK((*store)->write(batch_of(3)).ok());
+  ::kill(::getpid(), SIGKILL);
+  ::_exit(1);
+}
+
+TEST(RocksKvDeathTest, a_killed_process_leaves_what_was_ingested_and_all_before_it) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const SharedTempDir dir;
+  EXPECT_EXIT(ingest_and_die(dir.file("kv")), ::testing::KilledBySignal(SIGKILL), "");
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  EXPECT_EQ(checked_prefix(**store, 0), 2);
+  EXPECT_EQ(checked_prefix(**store, 1), 2);
+}
+
+TEST(RocksKvTest, sorted_files_that_a_dead_process_left_are_removed_by_the_next_writer) {
+  const TempDir dir;
+  ASSERT_TRUE((*open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite))->write(batch_of(1)).ok());
+  const std::filesystem::path left = dir.file("kv") + "/ingest/0.sst";
+  std::filesystem::create_directories(left.parent_path());
+  write_file(left, "half a file");
+  ASSERT_TRUE(open_rocks(dir.file("kv"), RocksKv::Mode::kReadOnly).ok());
+  EXPECT_TRUE(std::filesystem::exists(left)) << "a reader changes nothing";
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  EXPECT_FALSE(std::filesystem::exists(left));
+  ASSERT_TRUE((*store)->ingest(batch_of(2)).ok());
+  EXPECT_EQ(checked_prefix(**store, 0), 2);
+  EXPECT_TRUE(std::filesystem::is_empty(left.parent_path())) << "nothing is left of it";
+}
+
+TEST(RocksKvTest, a_batch_that_is_not_in_order_is_not_ingested_and_fails_the_store) {
+  const TempDir dir;
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  KvBatch batch;
+  batch.put(0, "b", "1");
+  batch.put(0, "a", "1");
+  EXPECT_FALSE((*store)->ingest(batch).ok());
+  EXPECT_FALSE((*store)->get(0, "b")->has_value());
+  EXPECT_FALSE((*store)->write(batch_of(1)).ok());
+  EXPECT_FALSE((*store)->ingest(batch_of(1)).ok());
+}
+
 TEST(RocksKvTest, a_reader_beside_the_writer_sees_what_was_flushed) {
   const TempDir dir;
   auto writer = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "domain/base/result.h"
+#include "eventstore/kv.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class Status;
+struct Options;
+}  // namespace rocksdb
+
+namespace daybook::eventstore {
+
+/// A large batch on its way into a RocksDB directory as sorted files, one per table, past the
+/// write-ahead log and the memtables: no row is compared with any other row of the table, and the
+/// files are those that a flush would have written.
+///
+/// Thread rule: one thread. Crash: files that no ingest() has taken stay in their directory, which
+/// the opener of the store empties (discard_sorted_files). What ingest() takes, all tables of it
+/// together, is there or is not (an atomic group of the MANIFEST).
+class SortedFiles {
+ public:
+  struct Family {
+    rocksdb::ColumnFamilyHandle* handle;
+    const rocksdb::Options* options;
+  };
+  using FamilyOf = std::function<Family(Table)>;
+
+  /// `directory` is on the file system of the store; made if it is missing.
+  explicit SortedFiles(std::string directory) : directory_(std::move(directory)) {}
+  /// Removes what was not ingested.
+  ~SortedFiles();
+  SortedFiles(const SortedFiles&) = delete;
+  SortedFiles& operator=(const SortedFiles&) = delete;
+
+  /// Writes and syncs the files. REQUIRES: as KvStore::ingest, and called once.
+  rocksdb::Status build(const KvBatch& batch, const FamilyOf& family_of);
+
+  /// Makes all of them part of the store, above everything that is in it. REQUIRES: build() was OK,
+  /// and nobody makes a snapshot or reads without one meanwhile: the tables change one by one.
+  rocksdb::Status ingest(rocksdb::DB& db) const;
+
+ private:
+  struct File {
+    rocksdb::ColumnFamilyHandle* handle;
+    std::string path;
+    std::string checksum;
+    std::string checksum_function;
+  };
+
+  std::string directory_;
+  std::vector<File> files_;
+};
+
+/// Removes what a process that died left in the directory. Errors: kIo.
+Status discard_sorted_files(const std::string& directory);
+
+}  // namespace daybook::eventstore
