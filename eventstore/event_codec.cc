@@ -310,7 +310,9 @@ void encode_event(const domain::RecordedEvent& event, std::string& out) {
 }
 
 std::string encode_event(const domain::RecordedEvent& event) {
+  constexpr std::size_t usual_bytes = 256;
   std::string out;
+  out.reserve(usual_bytes);
   encode_event(event, out);
   return out;
 }

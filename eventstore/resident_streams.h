@@ -4,7 +4,8 @@
 #include <mutex>
 #include <shared_mutex>
 #include <string_view>
-#include <unordered_set>
+
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "eventstore/command.h"
 #include "eventstore/lookups.h"
@@ -26,7 +27,7 @@ class ResidentStreams {
 
  private:
   mutable std::shared_mutex mutex_;
-  std::unordered_set<std::uint64_t> hashes_;
+  boost::unordered_flat_set<std::uint64_t> hashes_;
 };
 
 }  // namespace daybook::eventstore

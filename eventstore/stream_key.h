@@ -34,6 +34,8 @@ using LookupKey = std::array<std::uint8_t, 16>;
 LookupKey lookup_key(LookupKind kind, const domain::StreamId& stream, std::string_view text);
 
 struct LookupKeyHash {
+  using is_avalanching = void;  ///< Half of a digest: every bit is as good as any other (Boost).
+
   std::size_t operator()(const LookupKey& key) const {
     std::size_t value = 0;
     for (std::size_t i = 0; i < sizeof(value); ++i) value = value << 8 | key[i];

@@ -4,8 +4,9 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "eventstore/command.h"
 #include "eventstore/entry.h"
@@ -57,7 +58,7 @@ class Tail {
   std::uint64_t next_;
   std::size_t bytes_ = 0;
   std::deque<Segment> segments_;  ///< The last one is open if its entry is null.
-  std::unordered_map<LookupKey, std::uint64_t, LookupKeyHash> by_key_;
+  boost::unordered_flat_map<LookupKey, std::uint64_t, LookupKeyHash> by_key_;
 };
 
 }  // namespace daybook::eventstore

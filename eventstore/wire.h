@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -20,14 +21,8 @@ class WireWriter {
   void fixed32(std::uint32_t value) { fixed(value); }
   void fixed64(std::uint64_t value) { fixed(value); }
 
-  void varint(std::uint64_t value) { varint128(value); }
-  void varint128(uint128 value) {
-    while (value >= 0x80) {
-      out_.push_back(static_cast<char>(static_cast<std::uint8_t>(value) | 0x80U));
-      value >>= 7;
-    }
-    out_.push_back(static_cast<char>(value));
-  }
+  void varint(std::uint64_t value) { varint_of(value); }
+  void varint128(uint128 value) { varint_of(value); }
 
   void raw(std::string_view bytes) { out_.append(bytes); }
   /// Length as a varint, then the bytes.
@@ -39,9 +34,22 @@ class WireWriter {
  private:
   template <class Integer>
   void fixed(Integer value) {
-    for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-      out_.push_back(static_cast<char>(static_cast<std::uint8_t>(value >> (8 * i))));
+    std::array<char, sizeof(Integer)> bytes;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      bytes[i] = static_cast<char>(static_cast<std::uint8_t>(value >> (8 * i)));
     }
+    out_.append(bytes.data(), bytes.size());
+  }
+
+  template <class Integer>
+  void varint_of(Integer value) {
+    std::array<char, (8 * sizeof(Integer) + 6) / 7> bytes;
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7) {
+      bytes[size++] = static_cast<char>(static_cast<std::uint8_t>(value) | 0x80U);
+    }
+    bytes[size++] = static_cast<char>(value);
+    out_.append(bytes.data(), size);
   }
 
   std::string& out_;
@@ -66,8 +74,8 @@ class WireReader {
   std::uint32_t fixed32() { return fixed<std::uint32_t>(); }
   std::uint64_t fixed64() { return fixed<std::uint64_t>(); }
 
-  std::uint64_t varint() { return static_cast<std::uint64_t>(varint_of_bits(64)); }
-  uint128 varint128() { return varint_of_bits(128); }
+  std::uint64_t varint() { return varint_of<std::uint64_t>(); }
+  uint128 varint128() { return varint_of<uint128>(); }
 
   std::string_view raw(std::size_t size) {
     if (size > rest_.size()) {
@@ -92,15 +100,17 @@ class WireReader {
     return value;
   }
 
-  uint128 varint_of_bits(int bits) {
-    uint128 value = 0;
+  template <class Integer>
+  Integer varint_of() {
+    constexpr int bits = 8 * sizeof(Integer);
+    Integer value = 0;
     for (int shift = 0; shift < bits; shift += 7) {
       if (rest_.empty()) break;
       const auto byte = static_cast<std::uint8_t>(rest_.front());
       rest_.remove_prefix(1);
       const int room = bits - shift;
       if (room < 7 && (byte & 0x7FU) >> room != 0) break;
-      value |= static_cast<uint128>(byte & 0x7FU) << shift;
+      value |= static_cast<Integer>(byte & 0x7FU) << shift;
       if ((byte & 0x80U) == 0) {
         if (byte == 0 && shift > 0) break;
         return value;
