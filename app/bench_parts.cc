@@ -32,7 +32,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kBusyPause{5};
+constexpr std::chrono::milliseconds kBusyPause{50};
 
 std::uint64_t microseconds_since(SteadyClock::time_point begin) {
   return static_cast<std::uint64_t>(
