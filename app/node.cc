@@ -5,8 +5,11 @@
 #include <condition_variable>
 #include <future>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 #include <utility>
+
+#include <pthread.h>
 
 #include "api/command_service.h"
 #include "api/fingerprint.h"
@@ -81,6 +84,7 @@ struct Node::Parts {
 
   Status open_stores();
   Status read_secrets(std::string& cursor_secret);
+  void start_filling_key_filter();
   Status start_core();
   Status create_first_tenant();
   void watch();
@@ -108,6 +112,8 @@ struct Node::Parts {
   std::string fingerprint_secret;
   api::Signal applied;
   std::unique_ptr<eventstore::Ledger> ledger;
+
+  std::jthread filter_filler;  ///< Ends before what it reads.
 
   std::unique_ptr<api::CursorCodec> cursors;
   std::unique_ptr<api::ReadSources> sources;
@@ -171,6 +177,15 @@ Status Node::Parts::read_secrets(std::string& cursor_secret) {
   return {};
 }
 
+void Node::Parts::start_filling_key_filter() {
+  filter_filler = std::jthread([this](const std::stop_token& stop) {
+    ::pthread_setname_np(::pthread_self(), "key-filter");
+    // Without it every look-up reads the table, which tells what is wrong with it.
+    const Status filled = index->fill_key_filter(stop);
+    if (!filled.ok()) tell("key filter", filled);
+  });
+}
+
 Status Node::Parts::start_core() {
   std::string cursor_secret;
   Status status = read_secrets(cursor_secret);
@@ -182,8 +197,8 @@ Status Node::Parts::start_core() {
       *derived, *log,
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
-  projector = std::make_unique<projections::Projector>(*log, *derived, clock,
-                                                       projections::all_projections(*derived));
+  projector = std::make_unique<projections::Projector>(
+      *log, *derived, clock, projections::all_projections(*derived, &index->key_filter()));
   projector->on_applied([this](std::uint64_t position) {
     index->publish(position);
     if (ledger != nullptr) ledger->indexed(position);
@@ -229,6 +244,7 @@ Status Node::Parts::start_core() {
   ledger->on_look_up_failure([this](const Status& cause) { tell("look-up", cause); });
   projector->start();
   private_follower->start();
+  start_filling_key_filter();
 
   cursors = std::make_unique<api::CursorCodec>(std::move(cursor_secret));
   sources = std::make_unique<api::ReadSources>(
@@ -407,6 +423,8 @@ void Node::stop() {
     if (!ended.ok()) parts.tell("private store", ended);
   }
   // What is not flushed is read again. Where a store has failed, nothing is written any more.
+  parts.filter_filler.request_stop();
+  if (parts.filter_filler.joinable()) parts.filter_filler.join();
   // Its thread ends in any case, and readers are let go, before what they use is gone.
   if (parts.projector == nullptr) return;
   if (!failure().ok()) return parts.projector->abandon();

@@ -1,5 +1,6 @@
 #include "eventstore/log_index.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "domain/base/check.h"
@@ -14,12 +15,20 @@ namespace {
 using domain::StreamId;
 using domain::StreamKind;
 
+constexpr char kKeyRow = 'K';  // Row keys do not start with NUL: that is where checkpoints live.
+
 std::string row_key(const LookupKey& key) {
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bytes are bytes.
   std::string row(reinterpret_cast<const char*>(key.data()), key.size());
-  // Row keys do not start with NUL: that is where checkpoints live.
-  row.insert(row.begin(), 'K');
+  row.insert(row.begin(), kKeyRow);
   return row;
+}
+
+std::optional<LookupKey> key_of_row(std::string_view row) {
+  LookupKey key;
+  if (row.size() != 1 + key.size() || row.front() != kKeyRow) return std::nullopt;
+  std::copy(row.begin() + 1, row.end(), key.begin());
+  return key;
 }
 
 std::string position_row(std::uint64_t position) {
@@ -59,13 +68,17 @@ void KeyRows::apply(const DecodedEntry& entry, KvBatch& batch) {
     const std::uint64_t position = entry.entry.base_position + i;
     if (!event.idempotency_key.empty()) {
       const auto key = lookup_key(LookupKind::kIdempotencyKey, event.stream, event.idempotency_key);
-      batch.put(table_, row_key(key), position_row(position));
+      put(key, position, batch);
     }
     if (const auto version = reference_of(event.event)) {
-      const auto key = latest_reference_key(event.stream, *version);
-      batch.put(table_, row_key(key), position_row(position));
+      put(latest_reference_key(event.stream, *version), position, batch);
     }
   }
+}
+
+void KeyRows::put(const LookupKey& key, std::uint64_t position, KvBatch& batch) {
+  if (filter_ != nullptr) filter_->add(key);
+  batch.put(table_, row_key(key), position_row(position));
 }
 
 void StreamRows::apply(const DecodedEntry& entry, KvBatch& batch) {
@@ -151,6 +164,22 @@ void StateRows::reset() {
   tenants_.clear();
 }
 
+Status LogIndex::fill_key_filter(const std::stop_token& stop) {
+  const auto rows = store_.snapshot();
+  const std::string from(1, kKeyRow);
+  const std::string to(1, kKeyRow + 1);
+  const auto cursor = rows->scan(tables_.keys, from, to);
+  for (; cursor->valid(); cursor->next()) {
+    if (stop.stop_requested()) return {};
+    const auto key = key_of_row(cursor->key());
+    if (!key) return corrupt("a row of the table `keys` has no look-up key");
+    key_filter_.add(*key);
+  }
+  if (Status status = cursor->status(); !status.ok()) return status;
+  key_filter_.complete();
+  return {};
+}
+
 Result<Lookups> LogIndex::look_up(const Command& command, WantedStates wanted) const {
   Lookups lookups;
   // Read before the rows: what they show may be newer, never older.
@@ -225,6 +254,7 @@ Status LogIndex::look_up_reference(const Command& command, Lookups& lookups) con
 }
 
 Result<PlacedEventPtr> LogIndex::find(const LookupKey& key) const {
+  if (!key_filter_.may_hold(key)) return PlacedEventPtr();
   auto row = store_.get(tables_.keys, row_key(key));
   if (!row.ok()) return row.status();
   if (!*row) return PlacedEventPtr();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 #include "eventstore/command.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/event_log.h"
+#include "eventstore/key_filter.h"
 #include "eventstore/kv.h"
 #include "eventstore/lookups.h"
 
@@ -32,12 +34,16 @@ inline constexpr std::uint64_t kSnapshotEvery = 1'024;
 /// Table `keys`: lookup_key -> position of the event that carries it.
 class KeyRows {
  public:
-  explicit KeyRows(Table table) : table_(table) {}
+  /// Adds each key to `filter`, if there is one, before its row is written.
+  explicit KeyRows(Table table, KeyFilter* filter = nullptr) : table_(table), filter_(filter) {}
   void apply(const DecodedEntry& entry, KvBatch& batch);
   Table table() const { return table_; }
 
  private:
+  void put(const LookupKey& key, std::uint64_t position, KvBatch& batch);
+
   Table table_;
+  KeyFilter* filter_;
 };
 
 /// Table `streams`: version_key -> position as a varint, then the stored event. An account's
@@ -126,7 +132,13 @@ class LogIndex {
   };
 
   LogIndex(const KvStore& store, const EventLog& log, Tables tables)
-      : store_(store), log_(log), tables_(tables) {}
+      : store_(store), log_(log), tables_(tables), key_filter_(log.head().next_position) {}
+
+  /// For the writer of `keys` (KeyRows), which fills it with what it is given from now on.
+  KeyFilter& key_filter() { return key_filter_; }
+  /// Adds the keys that are there already; until that is done, each look-up reads the table. To be
+  /// called once, by any thread, after the writer began; returns early, OK, when told to stop.
+  Status fill_key_filter(const std::stop_token& stop);
 
   /// All three tables have everything before `position`. Never goes back.
   void publish(std::uint64_t position) { applied_.store(position, std::memory_order_release); }
@@ -155,6 +167,7 @@ class LogIndex {
   const KvStore& store_;
   const EventLog& log_;
   Tables tables_;
+  KeyFilter key_filter_;
   std::atomic<std::uint64_t> applied_{0};
 };
 

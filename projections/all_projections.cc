@@ -10,9 +10,10 @@
 
 namespace daybook::projections {
 
-std::vector<std::unique_ptr<Projection>> all_projections(const eventstore::KvStore& store) {
+std::vector<std::unique_ptr<Projection>> all_projections(const eventstore::KvStore& store,
+                                                         eventstore::KeyFilter* filter) {
   std::vector<std::unique_ptr<Projection>> all;
-  all.push_back(std::make_unique<IndexKeys>(kKeysTable));
+  all.push_back(std::make_unique<IndexKeys>(kKeysTable, filter));
   all.push_back(std::make_unique<IndexStreams>(kStreamsTable));
   all.push_back(std::make_unique<IndexStates>(store, kStatesTable));
   all.push_back(std::make_unique<Balances>(store, kBalancesTable));

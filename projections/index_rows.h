@@ -10,7 +10,8 @@ namespace daybook::projections {
 
 class IndexKeys final : public Projection {
  public:
-  explicit IndexKeys(eventstore::Table table) : rows_(table) {}
+  explicit IndexKeys(eventstore::Table table, eventstore::KeyFilter* filter = nullptr)
+      : rows_(table, filter) {}
   std::string_view name() const override { return "keys"; }
   std::uint32_t code_version() const override { return 1; }
   eventstore::Table table() const override { return rows_.table(); }

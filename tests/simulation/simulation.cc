@@ -26,7 +26,9 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   options.sequencer.refusals.burst = static_cast<std::uint32_t>(1 + rng_.below(6));
   options.sequencer.refusals.per_second = 1;
   options.projector.batch_events = 1 + rng_.below(64);
+  options.projector.ingest_events = 1 + rng_.below(96);
   options.projector.flush_events = 8 + rng_.below(400);
+  options.fills_key_filter = rng_.chance(90);
   options.projector.flush_micros = rng_.chance(50) ? 60'000'000 : 3'600'000'000;
   plan_.steps = work.fat ? 700 : work.hoards ? 5'000 : 300 + rng_.below(900);
   plan_.hoards = work.hoards;

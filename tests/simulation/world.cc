@@ -33,8 +33,13 @@ World::World(Options options, Trace& trace)
 }
 
 void World::start() {
+  index_ = std::make_unique<eventstore::LogIndex>(
+      kv_, log_,
+      eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
+                                   projections::kStatesTable});
   projector_ = std::make_unique<projections::Projector>(
-      log_, kv_, clock_, projections::all_projections(kv_), options_.projector);
+      log_, kv_, clock_, projections::all_projections(kv_, &index_->key_filter()),
+      options_.projector);
   const Status status = projector_->run_once();
   require(status.ok(), "the projector does not open: " + status.message());
   const auto head = log_.head();
@@ -42,10 +47,9 @@ void World::start() {
   for (const auto& projection : projector_->status().projections) {
     if (projection.rebuilt) trace_.mark("table rebuilt at a start");
   }
-  index_ = std::make_unique<eventstore::LogIndex>(
-      kv_, log_,
-      eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
-                                   projections::kStatesTable});
+  if (options_.fills_key_filter) {
+    require(index_->fill_key_filter({}).ok(), "the keys that are there cannot be read");
+  }
   index_->publish(projector_->applied());
   recorded_clock_ = std::make_unique<eventstore::RecordedClock>(clock_, log_);
   sequencer_ = std::make_unique<eventstore::Sequencer>(head, 0, options_.sequencer);
@@ -329,8 +333,8 @@ void World::crash(std::uint64_t kv_seed) {
   if (in_flight_ != nullptr && !failed_) trace_.mark("crash with an entry in flight");
   sequencer_ = nullptr;
   recorded_clock_ = nullptr;
-  index_ = nullptr;
   projector_ = nullptr;
+  index_ = nullptr;
   in_flight_ = nullptr;
   log_.crash();
   kv_.before_write = nullptr;

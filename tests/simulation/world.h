@@ -69,6 +69,7 @@ class World {
   struct Options {
     eventstore::SequencerLimits sequencer;
     projections::ProjectorLimits projector;
+    bool fills_key_filter = true;  ///< No: it is still being filled, at the end of the run.
   };
   using OnAnswer = std::function<void(const eventstore::Answer&)>;
 
@@ -159,8 +160,8 @@ class World {
   SimKv kv_;
   Model model_;
 
-  std::unique_ptr<projections::Projector> projector_;
   std::unique_ptr<eventstore::LogIndex> index_;
+  std::unique_ptr<projections::Projector> projector_;
   std::unique_ptr<eventstore::RecordedClock> recorded_clock_;
   std::unique_ptr<eventstore::Sequencer> sequencer_;
   std::shared_ptr<const eventstore::Entry> in_flight_;
