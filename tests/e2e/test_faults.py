@@ -339,8 +339,11 @@ class KilledAtWorkTest(FaultCase):
         accounts = self.some_accounts()
         self.client.close()
         self.server.stop()
-        done = [self.killed_cli("rebuild", "--data", self.server.data, longest=0.4)
-                for _ in range(KILLS)]
+        begun = time.monotonic()
+        self.assertEqual(run_cli("rebuild", "--data", self.server.data).returncode, 0)
+        took = time.monotonic() - begun
+        done = [self.killed_cli("rebuild", "--data", self.server.data,
+                                longest=took * (number + 1) / KILLS) for number in range(KILLS)]
         self.assertIn(-9, done)
         self.assertEqual(run_cli("rebuild", "--data", self.server.data).returncode, 0)
         self.verified()
