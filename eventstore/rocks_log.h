@@ -6,17 +6,14 @@
 #include <vector>
 
 #include "eventstore/event_log.h"
+#include "eventstore/stored_log.h"
 
 namespace daybook::eventstore {
 
 struct RocksLogHooks;
 
-/// The EventLog of one node: a RocksDB directory `log/` whose writes are synced, and beside it the
-/// watermark file `log.watermark`, synced after each of them (ARCHITECTURE.md, the commit path).
-///
-/// Errors of the store are final: the first failed write or sync, or an error in a background job,
-/// poisons the log. It then reads, but answers every append with kUnknown, until it is opened
-/// again. Crash: as EventLog. Readers see an entry only once its watermark is synced.
+/// The EventLog of one node: a StoredLog (stored_log.h) in a directory, its rows in RocksDB below
+/// `log/` and its watermark in the file `log.watermark` (ARCHITECTURE.md, the commit path).
 class RocksLog final : public EventLog {
  public:
   enum class Verify {
@@ -35,14 +32,7 @@ class RocksLog final : public EventLog {
     /// Written at creation; later, if not empty, it must be the one that was written.
     std::string ledger_id;
   };
-  /// What opening found and did.
-  struct OpenReport {
-    std::uint64_t verified_from = 0;           ///< Position from which the chain was computed anew.
-    std::uint64_t verified_entries = 0;        ///< How many entries.
-    std::uint64_t unacknowledged_entries = 0;  ///< Beyond the watermark, proven, and accepted.
-    std::uint64_t quarantined_entries = 0;  ///< Beyond the proven end; no longer part of the log.
-    bool watermark_slot_damaged = false;    ///< One slot was unreadable (and was healed).
-  };
+  using OpenReport = StoredLog::OpenReport;
 
   /// Opens the log in `dir`, for writing with the lock of the directory (directory_lock.h): it is
   /// the ledger's, taken before anything is touched. Nothing is served from a log of which
@@ -76,7 +66,6 @@ class RocksLog final : public EventLog {
 
  private:
   class Core;
-  class Cursor;
   explicit RocksLog(std::unique_ptr<Core> core);
   friend Result<std::unique_ptr<RocksLog>> open_rocks_log_for_test(const std::string& dir,
                                                                    const Options& options,

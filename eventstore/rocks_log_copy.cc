@@ -3,9 +3,9 @@
 #include <memory>
 
 #include "eventstore/files.h"
+#include "eventstore/log_keys.h"
 #include "eventstore/rocks_log.h"
 #include "eventstore/rocks_log_db.h"
-#include "eventstore/rocks_log_rows.h"
 #include "eventstore/watermark.h"
 
 namespace daybook::eventstore {

@@ -1,8 +1,6 @@
 #include "eventstore/watermark.h"
 
-#include <array>
 #include <cerrno>
-#include <optional>
 #include <utility>
 
 #include <fcntl.h>
@@ -10,22 +8,12 @@
 
 #include "domain/base/check.h"
 #include "eventstore/files.h"
-#include "eventstore/wire.h"
+#include "eventstore/watermark_slots.h"
 
 namespace daybook::eventstore {
 namespace {
 
-constexpr std::size_t kSlotBytes = 4096;
-constexpr std::size_t kFileBytes = 2 * kSlotBytes;
-constexpr std::size_t kHashBytes = 32;
-constexpr std::uint32_t kMagic = 0x314D5744;  // "DWM1", little-endian.
 constexpr int kReadAttemptsMax = 3;
-
-struct Slot {
-  std::uint64_t sequence = 0;
-  LogHead head;
-  Instant closed;
-};
 
 /// A file descriptor that closes itself.
 class Descriptor {
@@ -43,44 +31,6 @@ class Descriptor {
   int value_;
 };
 
-std::string encode_slot(const Slot& slot) {
-  std::string out;
-  out.reserve(kSlotBytes);
-  WireWriter writer(out);
-  writer.fixed32(kMagic);
-  writer.fixed32(slot.head.generation);
-  writer.fixed64(slot.sequence);
-  writer.fixed64(slot.head.entry_count);
-  writer.fixed64(slot.head.next_position);
-  writer.fixed64(static_cast<std::uint64_t>(slot.head.last_recorded_at.micros));
-  writer.raw(bytes_of(slot.head.chain));
-  writer.fixed64(static_cast<std::uint64_t>(slot.closed.micros));
-  out.resize(kSlotBytes - kHashBytes, '\0');
-  const Hash checksum = sha256({out});
-  out.append(bytes_of(checksum));
-  return out;
-}
-
-std::optional<Slot> decode_slot(std::string_view bytes) {
-  const std::string_view content = bytes.substr(0, kSlotBytes - kHashBytes);
-  const Hash checksum = sha256({content});
-  if (bytes.substr(content.size()) != bytes_of(checksum)) return std::nullopt;
-  WireReader reader(content);
-  if (reader.fixed32() != kMagic) return std::nullopt;
-  Slot slot;
-  slot.head.generation = reader.fixed32();
-  slot.sequence = reader.fixed64();
-  slot.head.entry_count = reader.fixed64();
-  slot.head.next_position = reader.fixed64();
-  slot.head.last_recorded_at.micros = static_cast<std::int64_t>(reader.fixed64());
-  const std::string_view chain = reader.raw(kHashBytes);
-  for (std::size_t i = 0; i < kHashBytes; ++i) {
-    slot.head.chain[i] = static_cast<std::uint8_t>(chain[i]);
-  }
-  slot.closed.micros = static_cast<std::int64_t>(reader.fixed64());
-  return slot;
-}
-
 Status write_fully(int descriptor, std::string_view bytes, std::size_t offset,
                    const std::string& path) {
   while (!bytes.empty()) {
@@ -95,7 +45,7 @@ Status write_fully(int descriptor, std::string_view bytes, std::size_t offset,
 }
 
 Result<WatermarkFile::Loaded> load_once(int descriptor, const std::string& path) {
-  std::string bytes(kFileBytes + 1, '\0');
+  std::string bytes(kWatermarkBytes + 1, '\0');
   std::size_t size = 0;
   while (size < bytes.size()) {
     const ssize_t got =
@@ -105,23 +55,10 @@ Result<WatermarkFile::Loaded> load_once(int descriptor, const std::string& path)
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }
-  if (size != kFileBytes) {
-    return corrupt("watermark " + path + ": expected " + std::to_string(kFileBytes) +
-                   " bytes, found " + (size > kFileBytes ? "more" : std::to_string(size)));
-  }
-  std::optional<Slot> newest;
-  bool damaged = false;
-  for (std::uint64_t i = 0; i < 2; ++i) {
-    const auto slot = decode_slot(std::string_view(bytes).substr(i * kSlotBytes, kSlotBytes));
-    // A slot in the wrong place is as bad as a damaged one: the next write would hit its twin.
-    if (!slot || slot->sequence % 2 != i) {
-      damaged = true;
-    } else if (!newest || slot->sequence > newest->sequence) {
-      newest = slot;
-    }
-  }
-  if (!newest) return corrupt("watermark " + path + ": both slots are damaged");
-  return WatermarkFile::Loaded{newest->head, newest->closed, newest->sequence, damaged};
+  bytes.resize(size);
+  auto loaded = decode_watermark(bytes);
+  if (!loaded.ok()) return corrupt("watermark " + path + ": " + loaded.status().message());
+  return loaded;
 }
 
 Result<WatermarkFile::Loaded> load_from(int descriptor, const std::string& path) {
@@ -151,12 +88,12 @@ Status WatermarkFile::create(const std::string& path, const LogHead& head, Insta
   const Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (file.get() < 0) return errno_status("create", path, errno);
   // Space is taken now: a full disk must not stop the watermark of an entry that is already synced.
-  if (const int error = ::posix_fallocate(file.get(), 0, kFileBytes); error != 0) {
+  if (const int error = ::posix_fallocate(file.get(), 0, kWatermarkBytes); error != 0) {
     return errno_status("allocate", path, error);
   }
   for (std::uint64_t i = 0; i < 2; ++i) {
-    const Status written =
-        write_fully(file.get(), encode_slot({i, head, closed}), i * kSlotBytes, path);
+    const Status written = write_fully(file.get(), encode_watermark_slot(i, head, closed),
+                                       watermark_slot_offset(i), path);
     if (!written.ok()) return written;
   }
   if (::fsync(file.get()) != 0) return errno_status("sync", path, errno);
@@ -193,8 +130,8 @@ WatermarkFile::~WatermarkFile() { ::close(descriptor_); }
 Status WatermarkFile::store(const LogHead& head, Instant closed) {
   if (!failed_.ok()) return failed_;
   ++sequence_;
-  const std::size_t offset = (sequence_ % 2) * kSlotBytes;
-  failed_ = write_fully(descriptor_, encode_slot({sequence_, head, closed}), offset, path_);
+  failed_ = write_fully(descriptor_, encode_watermark_slot(sequence_, head, closed),
+                        watermark_slot_offset(sequence_), path_);
   if (failed_.ok() && sync_(descriptor_) != 0) failed_ = errno_status("sync", path_, errno);
   return failed_;
 }

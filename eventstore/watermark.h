@@ -11,24 +11,37 @@
 namespace daybook::eventstore {
 
 /// How far a log has been acknowledged and up to when it is closed (EventLog::closed), kept outside
-/// of the log: a file of two 4 KiB slots, each
-/// with a SHA-256 checksum (docs/stored_format.md, "Watermark"), written in turn, so that a torn
-/// write leaves the slot before it whole.
+/// of the log.
 ///
 /// Why: RocksDB does not know which part of its write-ahead log was synced, and opens without a
 /// word when acknowledged writes at its end are gone.
 ///
 /// Thread rule: store() by one thread at a time.
-/// Crash: after store() answered OK, load() gives what was stored or something later.
-class WatermarkFile {
+/// Crash: after store() answered OK, the next opening gives what was stored or something later.
+class Watermark {
  public:
-  /// What load() found.
+  /// What an opening found.
   struct Loaded {
     LogHead head;
     Instant closed;
     std::uint64_t sequence = 0;  ///< 1 in a new file, 1 more with each store().
     bool slot_damaged = false;   ///< The other slot was unreadable; the next store() heals it.
   };
+
+  virtual ~Watermark() = default;
+
+  /// What it held when it was opened.
+  virtual const Loaded& at_open() const = 0;
+
+  /// Writes and syncs. Any error is final: every later call answers it again, because after a
+  /// failed sync the kernel may call lost bytes clean.
+  virtual Status store(const LogHead& head, Instant closed) = 0;
+};
+
+/// The watermark as a file of the two slots of watermark_slots.h, written in turn, so that a torn
+/// write leaves the slot before it whole.
+class WatermarkFile final : public Watermark {
+ public:
   /// ::fdatasync, or what a test puts in its place.
   using Sync = std::function<int(int)>;
 
@@ -43,16 +56,12 @@ class WatermarkFile {
   /// Opens for store(). Errors as load().
   static Result<std::unique_ptr<WatermarkFile>> open(const std::string& path, Sync sync = {});
 
-  ~WatermarkFile();
+  ~WatermarkFile() override;
   WatermarkFile(const WatermarkFile&) = delete;
   WatermarkFile& operator=(const WatermarkFile&) = delete;
 
-  /// What the file held when it was opened.
-  const Loaded& at_open() const { return at_open_; }
-
-  /// Writes and syncs. Any error is final: every later call answers it again, because after a
-  /// failed sync the kernel may call lost bytes clean.
-  Status store(const LogHead& head, Instant closed);
+  const Loaded& at_open() const override { return at_open_; }
+  Status store(const LogHead& head, Instant closed) override;
 
  private:
   WatermarkFile(std::string path, int descriptor, Loaded loaded, Sync sync);

@@ -7,7 +7,7 @@
 
 #include "eventstore/entry.h"
 #include "eventstore/event_codec.h"
-#include "eventstore/rocks_log_rows.h"
+#include "eventstore/log_keys.h"
 #include "eventstore/watermark.h"
 #include "tests/eventstore/temp_dir.h"
 #include "tests/support/controls.h"

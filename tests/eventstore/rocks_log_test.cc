@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "eventstore/rocks_log_db.h"
-#include "eventstore/rocks_log_rows.h"
+#include "eventstore/log_keys.h"
 #include "eventstore/watermark.h"
 #include "tests/eventstore/entries.h"
 #include "tests/eventstore/temp_dir.h"

@@ -16,7 +16,7 @@
 #include "eventstore/ledger.h"
 #include "eventstore/private_store.h"
 #include "eventstore/rocks_log_db.h"
-#include "eventstore/rocks_log_rows.h"
+#include "eventstore/log_keys.h"
 #include "eventstore/system_ports.h"
 #include "eventstore/watermark.h"
 #include "projections/all_projections.h"

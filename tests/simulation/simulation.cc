@@ -34,6 +34,9 @@ Simulation::Simulation(std::uint64_t seed, Trace& trace) : trace_(trace), rng_(s
   plan_.hoards = work.hoards;
   plan_.queue_max = 2 + rng_.below(20);
   plan_.append_fault_per_mille = rng_.chance(60) ? rng_.below(80) : 0;
+  plan_.read_fault_per_mille = rng_.chance(40) ? rng_.below(8) : 0;
+  options.opening_fault_percent = rng_.chance(50) ? rng_.below(40) : 0;
+  options.damage_percent = rng_.chance(50) ? rng_.below(50) : 0;
   plan_.crash_per_mille = rng_.chance(80) ? 1 + rng_.below(15) : 0;
   plan_.lost_percent = rng_.chance(70) ? rng_.below(40) : 0;
   plan_.retry_percent = rng_.chance(90) ? 5 + rng_.below(50) : 0;
@@ -213,7 +216,7 @@ void Simulation::read_side() {
     case 0:
       return world_->flush();
     case 1:
-      return world_->close_time();
+      return close_time();
     case 2:
     case 3:
     case 4:
@@ -229,12 +232,19 @@ void Simulation::read_side() {
   }
 }
 
+void Simulation::close_time() {
+  std::optional<SimDisk::Fault> fails;
+  if (rng_.below(1'000) < plan_.append_fault_per_mille) fails = SimDisk::Fault::kLost;
+  world_->close_time(fails);
+}
+
 void Simulation::append() {
-  using Fault = eventstore::FakeLog::Fault;
-  static const std::vector<Fault> kFaults{Fault::kLoseEntry, Fault::kLoseEntry, Fault::kKeepEntry,
-                                          Fault::kKeepEntry, Fault::kFenceEntry};
-  std::optional<Fault> fault;
-  if (rng_.below(1'000) < plan_.append_fault_per_mille) fault = rng_.pick(kFaults);
+  static const std::vector<SimDisk::Fault> kFaults{SimDisk::Fault::kLost, SimDisk::Fault::kKept,
+                                                   SimDisk::Fault::kTorn};
+  std::optional<World::AppendFault> fault;
+  if (rng_.below(1'000) < plan_.append_fault_per_mille) {
+    fault = World::AppendFault{rng_.below(2), rng_.pick(kFaults)};
+  }
   world_->append(fault);
 }
 
@@ -247,7 +257,9 @@ void Simulation::project() {
     if (rng_.below(1'000) < plan_.table_write_fault_per_mille) return io_error("simulated");
     return {};
   };
-  world_->project();
+  std::optional<std::uint64_t> failing_read;
+  if (rng_.below(1'000) < plan_.read_fault_per_mille) failing_read = rng_.below(3);
+  world_->project(failing_read);
   world_->kv().before_write = nullptr;
 }
 

@@ -34,6 +34,7 @@ class Simulation {
     std::size_t queue_max = 0;
     std::uint64_t crash_per_mille = 0;
     std::uint64_t append_fault_per_mille = 0;
+    std::uint64_t read_fault_per_mille = 0;
     std::uint64_t lost_percent = 0;
     std::uint64_t retry_percent = 0;
     std::uint64_t clock_percent = 0;
@@ -62,6 +63,7 @@ class Simulation {
   void write_side();
   void read_side();
   void append();
+  void close_time();
   void project();
   void move_clock();
   void crash();

@@ -12,12 +12,12 @@ namespace daybook::simulation {
 namespace {
 
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeeds = 500;
+constexpr std::uint64_t kSeeds = 2'000;
 #else
 constexpr std::uint64_t kSeeds = 150;
 #endif
 /// Fewer seeds than this may miss a path by chance.
-constexpr std::uint64_t kSeedsForAllPaths = 150;
+constexpr std::uint64_t kSeedsForAllPaths = 500;
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   const char* text = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): one thread.
@@ -105,6 +105,17 @@ constexpr const char* kPaths[] = {
     "effective in the past",
     "clock went back",
     "started with the clock behind a closed moment",
+    "a read of the log failed",
+    "a moment could not be closed",
+    "append to a failed log",
+    "an opening failed and was repeated",
+    "opened with an unproven tail",
+    "a torn entry is put aside",
+    "a torn watermark is healed",
+    "refused: damaged",
+    "harmless: damaged",
+    "refused: rows rolled back",
+    "harmless: watermark rolled back",
 };
 
 TEST(SimulationTest, seeds) {

@@ -29,20 +29,51 @@ std::string text(std::uint64_t number) { return std::to_string(number); }
 
 World::World(Options options, Trace& trace)
     : options_(options), trace_(trace), kv_(projections::kTableCount) {
+  Rng rng(0);
+  open_log(rng);
   start();
+}
+
+/// Openings that fail on the way are repeated by a new process, as often as it takes.
+void World::open_log(Rng& rng) {
+  constexpr int kFailuresMax = 3;
+  for (int failures = 0;; ++failures) {
+    if (failures < kFailuresMax && rng.chance(options_.opening_fault_percent)) {
+      disk_.fail_write(rng.below(3),
+                       rng.chance(50) ? SimDisk::Fault::kLost : SimDisk::Fault::kKept);
+    }
+    if (failures < kFailuresMax && rng.chance(options_.opening_fault_percent)) {
+      disk_.fail_read(rng.below(5 + 2 * disk_.entries()));
+    }
+    const std::uint64_t quarantined = disk_.quarantined();
+    auto log = disk_.open();
+    disk_.restart();
+    if (log.ok()) {
+      log_ = std::move(*log);
+      if (log_->report().unacknowledged_entries > 0) trace_.mark("opened with an unproven tail");
+      if (disk_.quarantined() > quarantined) trace_.mark("a torn entry is put aside");
+      if (log_->report().watermark_slot_damaged) trace_.mark("a torn watermark is healed");
+      return;
+    }
+    const bool is_damage = log.status().code() == StatusCode::kCorrupt;
+    // A read that fails below the watermark leaves something unproven, and that is what is said.
+    require(log.status().code() == StatusCode::kIo || (is_damage && failures < kFailuresMax),
+            "a sound log does not open: " + log.status().message());
+    trace_.mark("an opening failed and was repeated");
+  }
 }
 
 void World::start() {
   index_ = std::make_unique<eventstore::LogIndex>(
-      kv_, log_,
+      kv_, *log_,
       eventstore::LogIndex::Tables{projections::kKeysTable, projections::kStreamsTable,
                                    projections::kStatesTable});
   projector_ = std::make_unique<projections::Projector>(
-      log_, kv_, clock_, projections::all_projections(kv_, &index_->key_filter()),
+      *log_, kv_, clock_, projections::all_projections(kv_, &index_->key_filter()),
       options_.projector);
   const Status status = projector_->run_once();
   require(status.ok(), "the projector does not open: " + status.message());
-  const auto head = log_.head();
+  const auto head = log_->head();
   require(projector_->applied() == head.next_position, "a start does not catch up");
   for (const auto& projection : projector_->status().projections) {
     if (projection.rebuilt) trace_.mark("table rebuilt at a start");
@@ -51,7 +82,7 @@ void World::start() {
     require(index_->fill_key_filter({}).ok(), "the keys that are there cannot be read");
   }
   index_->publish(projector_->applied());
-  recorded_clock_ = std::make_unique<eventstore::RecordedClock>(clock_, log_);
+  recorded_clock_ = std::make_unique<eventstore::RecordedClock>(clock_, *log_);
   sequencer_ = std::make_unique<eventstore::Sequencer>(head, 0, options_.sequencer);
   told_ = open_base_ = born_at_ = head.next_position;
   ++incarnation_;
@@ -145,24 +176,27 @@ void World::take() {
   }
 }
 
-void World::append(std::optional<eventstore::FakeLog::Fault> fault) {
-  if (fault) log_.script(0, *fault);
-  const AppendOutcome outcome = log_.append(*in_flight_);
+void World::append(std::optional<AppendFault> fault) {
+  if (fault) disk_.fail_write(fault->nth, fault->fault);
+  const AppendOutcome outcome = log_->append(*in_flight_);
   trace_.line("append entry " + text(in_flight_->entry_no) + " -> " +
               (outcome == AppendOutcome::kCommitted ? "committed" : "failed"));
   if (outcome == AppendOutcome::kCommitted) {
+    require(!log_poisoned_, "a log that failed takes an entry");
     in_flight_ = nullptr;
     return;
   }
-  trace_.mark(outcome == AppendOutcome::kUnknown ? "append unknown" : "append fenced");
-  maybe_end_ = in_flight_->end_position();
+  trace_.mark(log_poisoned_ ? "append to a failed log" : "append unknown");
+  require(fault || log_poisoned_, "an append fails for no reason");
+  require(log_->append(*in_flight_) == AppendOutcome::kUnknown, "a failed log takes an entry");
+  maybe_end_ = log_poisoned_ ? log_->head().next_position : in_flight_->end_position();
   failed_ = true;
   sequencer_->on_failed();
   require(sequencer_->waiting() == 0, "a failed ledger keeps commands waiting");
 }
 
 void World::report_commit() {
-  told_ = log_.head().next_position;
+  told_ = log_->head().next_position;
   trace_.line("commit " + text(told_));
   sequencer_->on_committed(told_);
 }
@@ -179,7 +213,7 @@ void World::check_answer(Taken& taken, const Answer& answer) {
     return;
   }
   resolve(taken);
-  require(answer.position <= log_.head().next_position,
+  require(answer.position <= log_->head().next_position,
           taken.label + ": the answer rests on something that is not durable");
   require(answer.position >= taken.start, taken.label + ": the answer's position is too old");
   if (taken.limited) {
@@ -208,7 +242,7 @@ void World::check_definite_answer(const Taken& taken, const Answer& answer) cons
     require(answer.event->event == event, taken.label + ": answered " +
                                               eventstore::public_json(answer.event->event) +
                                               "\nexpected " + eventstore::public_json(event));
-    check(answer.event->position < log_.head().next_position, "the event is not durable");
+    check(answer.event->position < log_->head().next_position, "the event is not durable");
   }
   if (answer.kind != AnswerKind::kKeyReused) {
     check((answer.original != nullptr) == want.original.has_value(), "original");
@@ -285,14 +319,16 @@ void World::mark_prediction(const PreparedCommand& prepared, const Taken& taken)
 // --- The read side
 // ----------------------------------------------------------------------------------
 
-void World::project() {
+void World::project(std::optional<std::uint64_t> failing_read) {
+  if (failing_read) disk_.fail_read(*failing_read);
   const Status status = projector_->run_once();
+  disk_.disarm();
   if (status.ok()) {
     trace_.line("project to " + text(projector_->applied()));
     return;
   }
   trace_.line("projector failed");
-  trace_.mark("crash between two tables of a batch");
+  trace_.mark(failing_read ? "a read of the log failed" : "crash between two tables of a batch");
   projector_failed_ = true;
 }
 
@@ -328,7 +364,7 @@ void World::drain() {
 // -----------------------------------------------------------------------------------------
 
 void World::crash(std::uint64_t kv_seed) {
-  const std::uint64_t committed = log_.head().next_position;
+  const std::uint64_t committed = log_->head().next_position;
   if (!failed_ && told_ < committed) trace_.mark("crash between append and on_committed");
   if (in_flight_ != nullptr && !failed_) trace_.mark("crash with an entry in flight");
   sequencer_ = nullptr;
@@ -336,15 +372,20 @@ void World::crash(std::uint64_t kv_seed) {
   projector_ = nullptr;
   index_ = nullptr;
   in_flight_ = nullptr;
-  log_.crash();
+  log_ = nullptr;
+  disk_.restart();
   kv_.before_write = nullptr;
   kv_.kv.crash(kv_seed);
-  const std::uint64_t head = log_.head().next_position;
+  Rng rng(kv_seed);
+  if (rng.chance(options_.damage_percent)) check_damaged_copies(rng);
+  if (rng.chance(options_.damage_percent)) older_disk_ = std::make_unique<SimDisk>(disk_);
+  open_log(rng);
+  const std::uint64_t head = log_->head().next_position;
   require(head == committed || (failed_ && head == maybe_end_),
           "the log ends at " + text(head) + " after a crash, it had " + text(committed));
   if (failed_)
     trace_.mark(head == committed ? "unknown append was lost" : "unknown append was kept");
-  failed_ = projector_failed_ = false;
+  failed_ = projector_failed_ = log_poisoned_ = false;
   trace_.line("crash: " + text(committed) + " committed, " + text(head) + " found");
   model_.truncate(head);
   buckets_.clear();
@@ -364,7 +405,7 @@ void World::restore(std::uint64_t kv_seed) {
 }
 
 void World::raise_generation() {
-  const auto head = log_.head();
+  const auto head = log_->head();
   eventstore::Entry entry;
   entry.kind = eventstore::EntryKind::kGeneration;
   entry.generation = head.generation + 1;
@@ -372,7 +413,7 @@ void World::raise_generation() {
   entry.base_position = head.next_position;
   entry.first_recorded_at = entry.last_recorded_at = head.last_recorded_at;
   entry.prev_chain = head.chain;
-  require(log_.append(entry) == AppendOutcome::kCommitted, "a generation is not taken");
+  require(log_->append(entry) == AppendOutcome::kCommitted, "a generation is not taken");
   trace_.line("generation " + text(entry.generation));
   trace_.mark("restored under the next generation");
 }
@@ -388,16 +429,21 @@ void World::restart() {
 // --- What is looked at
 // ------------------------------------------------------------------------------
 
-void World::close_time() {
+void World::close_time(std::optional<SimDisk::Fault> fails) {
   const Instant time = clock_.now();
+  if (fails) disk_.fail_write(0, *fails);
   const auto end = recorded_clock_->close(time);
-  require(end.ok() || failed_, "a moment cannot be closed");
+  disk_.disarm();
+  const bool knew_failure = failed_ || log_poisoned_;
+  log_poisoned_ = !log_->failure().ok();
+  require(end.ok() || knew_failure || fails, "a moment cannot be closed");
+  if (!end.ok() && fails && !knew_failure) trace_.mark("a moment could not be closed");
   if (end.ok()) closed_.emplace_back(time, *end);
-  trace_.line("close time");
+  trace_.line(end.ok() ? "close time" : "close time failed");
 }
 
 void World::check_log() {
-  auto cursor = log_.read(0);
+  auto cursor = log_->read(0);
   require(cursor.ok(), "the log cannot be read");
   eventstore::LogHead head;
   std::uint64_t position = 0;
@@ -418,7 +464,7 @@ void World::check_log() {
       ++position;
     }
   }
-  require(head == log_.head(), "the log's head is not its end");
+  require(head == log_->head(), "the log's head is not its end");
   for (const auto& [at, event] : acknowledged_) {
     require(at < position, "an acknowledged event is gone: position " + text(at));
     require(event == model_.log()[at], "an acknowledged event is another: position " + text(at));

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "domain/base/clock.h"
-#include "eventstore/fake_log.h"
 #include "eventstore/log_index.h"
 #include "eventstore/memory_kv.h"
 #include "eventstore/recorded_clock.h"
@@ -17,6 +16,7 @@
 #include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "tests/simulation/model.h"
+#include "tests/simulation/sim_disk.h"
 #include "tests/simulation/trace.h"
 
 namespace daybook::simulation {
@@ -70,6 +70,8 @@ class World {
     eventstore::SequencerLimits sequencer;
     projections::ProjectorLimits projector;
     bool fills_key_filter = true;  ///< No: it is still being filled, at the end of the run.
+    std::uint64_t opening_fault_percent = 0;  ///< How many openings of the log fail on the way.
+    std::uint64_t damage_percent = 0;         ///< After how many crashes damaged disks are opened.
   };
   using OnAnswer = std::function<void(const eventstore::Answer&)>;
 
@@ -85,13 +87,19 @@ class World {
   bool can_take() const { return !failed_ && in_flight_ == nullptr && sequencer_->has_entry(); }
   void take();
   bool can_append() const { return !failed_ && in_flight_ != nullptr; }
-  void append(std::optional<eventstore::FakeLog::Fault> fault = std::nullopt);
-  bool can_report_commit() const { return !failed_ && told_ < log_.head().next_position; }
+  /// The write number `nth` of the append (0: the entry, 1: the watermark) fails.
+  struct AppendFault {
+    std::uint64_t nth = 0;
+    SimDisk::Fault fault = SimDisk::Fault::kLost;
+  };
+  void append(std::optional<AppendFault> fault = std::nullopt);
+  bool can_report_commit() const { return !failed_ && told_ < log_->head().next_position; }
   void report_commit();
 
   // --- The steps of the read side
 
-  void project();
+  /// Where `failing_read` is given, that read of the log fails if there are so many.
+  void project(std::optional<std::uint64_t> failing_read = std::nullopt);
   void publish();
   void report_indexed();
   void flush();
@@ -114,11 +122,12 @@ class World {
   void check_log();
   /// Tables are the fold of the log, and agree with the model. Call with all projected.
   void check_tables();
-  void close_time();
+  /// `fails`: the watermark is not written, and the log takes nothing any more.
+  void close_time(std::optional<SimDisk::Fault> fails = std::nullopt);
 
   SimClock& clock() { return clock_; }
   SimKv& kv() { return kv_; }
-  eventstore::FakeLog& log() { return log_; }
+  const eventstore::EventLog& log() const { return *log_; }
   const Model& model() const { return model_; }
   std::uint64_t indexed() const { return index_->applied(); }
   std::uint64_t incarnation() const { return incarnation_; }
@@ -143,6 +152,9 @@ class World {
   };
 
   void start();
+  void open_log(Rng& rng);
+  void check_damaged_copies(Rng& rng) const;
+  void check_damaged(SimDisk& disk, const char* what) const;
   void raise_generation();
   void resolve(Taken& taken);
   bool is_limited(const Taken& taken, std::uint64_t written);
@@ -156,10 +168,12 @@ class World {
   Options options_;
   Trace& trace_;
   SimClock clock_;
-  eventstore::FakeLog log_;
+  SimDisk disk_;
+  std::unique_ptr<SimDisk> older_disk_;  ///< As it was at some crash before.
   SimKv kv_;
   Model model_;
 
+  std::unique_ptr<eventstore::StoredLog> log_;
   std::unique_ptr<eventstore::LogIndex> index_;
   std::unique_ptr<projections::Projector> projector_;
   std::unique_ptr<eventstore::RecordedClock> recorded_clock_;
@@ -170,6 +184,7 @@ class World {
   bool failed_ = false;
   bool projector_failed_ = false;
   std::uint64_t maybe_end_ = 0;  ///< End of an entry whose append answered kUnknown.
+  bool log_poisoned_ = false;    ///< A moment could not be closed: nothing is written any more.
 
   std::uint64_t incarnation_ = 0;
   std::uint64_t born_at_ = 0;  ///< Head of the log when this incarnation began.

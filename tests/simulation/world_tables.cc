@@ -66,7 +66,7 @@ void World::check_tables() {
 
 void World::check_against_rebuild(const eventstore::KvReader& reader) {
   eventstore::MemoryKv fresh(projections::kTableCount);
-  projections::Projector rebuild(log_, fresh, clock_, projections::all_projections(fresh));
+  projections::Projector rebuild(*log_, fresh, clock_, projections::all_projections(fresh));
   require(rebuild.run_once().ok(), "a rebuild fails");
   const auto rebuilt = fresh.snapshot();
   for (eventstore::Table table = 0; table < projections::kTableCount; ++table) {

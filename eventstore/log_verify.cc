@@ -1,9 +1,9 @@
-#include "eventstore/rocks_log_verify.h"
+#include "eventstore/log_verify.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "eventstore/rocks_log_rows.h"
+#include "eventstore/log_keys.h"
 
 namespace daybook::eventstore {
 namespace {
@@ -60,16 +60,16 @@ Status compare(const LogHead& head, const LogHead& watermark) {
 
 /// The last anchor at or below the watermark that the entry before it bears out. Anything doubtful
 /// gives the beginning: verifying all then finds what is really wrong.
-Result<LogHead> start_of(const RocksLogDb& db, const LogHead& watermark, std::uint32_t partition) {
+Result<LogHead> start_of(const LogRows& stored, const LogHead& watermark, std::uint32_t partition) {
   const auto row =
-      db.last_before(RocksLogDb::kMeta, anchor_key(partition, watermark.entry_count + 1));
+      stored.last_before(LogRows::kMeta, anchor_key(partition, watermark.entry_count + 1));
   if (!row.ok()) return row.status();
   if (!row->has_value() || !is_anchor_key(partition, (*row)->first)) return LogHead();
   const std::optional<LogHead> anchor = decode_anchor((*row)->second);
   if (!anchor || (*row)->first != anchor_key(partition, anchor->entry_count)) return LogHead();
 
-  const auto before = db.last_before(
-      RocksLogDb::kEntries, entry_key(partition, anchor->next_position, anchor->entry_count));
+  const auto before = stored.last_before(
+      LogRows::kEntries, entry_key(partition, anchor->next_position, anchor->entry_count));
   if (!before.ok()) return before.status();
   if (!before->has_value()) return LogHead();
   const Result<Entry> entry = decode_entry((*before)->second);
@@ -89,18 +89,18 @@ Status check_row(const KvCursor& row, const Result<Entry>& entry, const LogHead&
 
 }  // namespace
 
-Result<VerifiedLog> verify_log(const RocksLogDb& db, const LogHead& watermark,
+Result<VerifiedLog> verify_log(const LogRows& stored, const LogHead& watermark,
                                const VerifyOptions& options) {
   VerifiedLog log;
   if (options.from_last_anchor) {
-    Result<LogHead> start = start_of(db, watermark, options.partition);
+    Result<LogHead> start = start_of(stored, watermark, options.partition);
     if (!start.ok()) return start.status();
     log.head = *start;
     log.verified_from = start->next_position;
   }
   const auto rows =
-      db.scan(RocksLogDb::kEntries,
-              entry_key(options.partition, log.head.next_position, log.head.entry_count));
+      stored.scan(LogRows::kEntries,
+                  entry_key(options.partition, log.head.next_position, log.head.entry_count));
   for (;; rows->next()) {
     if (log.head.entry_count == watermark.entry_count) {
       const Status same = compare(log.head, watermark);
@@ -128,42 +128,42 @@ Result<VerifiedLog> verify_log(const RocksLogDb& db, const LogHead& watermark,
   return log;
 }
 
-Result<std::uint64_t> quarantine_from(RocksLogDb& db, std::uint32_t partition,
+Result<std::uint64_t> quarantine_from(LogRows& stored, std::uint32_t partition,
                                       const std::string& first, const LogHead& head) {
   // Anchors first: one without its entry must never be there.
   KvBatch anchors;
-  const auto metas = db.scan(RocksLogDb::kMeta, anchor_key(partition, head.entry_count + 1));
+  const auto metas = stored.scan(LogRows::kMeta, anchor_key(partition, head.entry_count + 1));
   for (; metas->valid() && is_anchor_key(partition, metas->key()); metas->next()) {
-    anchors.erase(RocksLogDb::kMeta, std::string(metas->key()));
+    anchors.erase(LogRows::kMeta, std::string(metas->key()));
   }
   if (!metas->status().ok()) return metas->status();
   if (!anchors.empty()) {
-    const Status dropped = db.write(anchors);
+    const Status dropped = stored.write(anchors);
     if (!dropped.ok()) return dropped;
   }
 
-  const auto last = db.last_before(RocksLogDb::kQuarantine, std::string(9, '\xff'));
+  const auto last = stored.last_before(LogRows::kQuarantine, std::string(9, '\xff'));
   if (!last.ok()) return last.status();
   std::uint64_t number = 0;
   if (last->has_value()) number = number_of_quarantine_key((*last)->first).value_or(0) + 1;
 
   std::uint64_t moved = 0;
   KvBatch batch;
-  const auto rows = db.scan(RocksLogDb::kEntries, first);
+  const auto rows = stored.scan(LogRows::kEntries, first);
   while (rows->valid() && entry_no_of_key(partition, rows->key())) {
     const std::string key(rows->key());
-    batch.put(RocksLogDb::kQuarantine, quarantine_key(number++, key), std::string(rows->value()));
-    batch.erase(RocksLogDb::kEntries, key);
+    batch.put(LogRows::kQuarantine, quarantine_key(number++, key), std::string(rows->value()));
+    batch.erase(LogRows::kEntries, key);
     ++moved;
     rows->next();
     if (moved % kQuarantineRowsPerBatch != 0) continue;
-    const Status written = db.write(batch);
+    const Status written = stored.write(batch);
     if (!written.ok()) return written;
     batch.clear();
   }
   if (!rows->status().ok()) return rows->status();
   if (!batch.empty()) {
-    const Status written = db.write(batch);
+    const Status written = stored.write(batch);
     if (!written.ok()) return written;
   }
   return moved;

@@ -1,4 +1,4 @@
-#include "eventstore/rocks_log_rows.h"
+#include "eventstore/log_keys.h"
 
 #include "eventstore/wire.h"
 

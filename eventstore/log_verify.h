@@ -5,7 +5,7 @@
 #include <string>
 
 #include "eventstore/event_log.h"
-#include "eventstore/rocks_log_db.h"
+#include "eventstore/log_rows.h"
 
 namespace daybook::eventstore {
 
@@ -26,12 +26,12 @@ struct VerifyOptions {
 /// Reads the log and checks contiguity, chain, order of recorded_at, and that it reaches the
 /// watermark with the head that was acknowledged. Errors: kCorrupt naming the positions that are
 /// gone or differ; kIo.
-Result<VerifiedLog> verify_log(const RocksLogDb& db, const LogHead& watermark,
+Result<VerifiedLog> verify_log(const LogRows& stored, const LogHead& watermark,
                                const VerifyOptions& options);
 
 /// Moves all entries from key `first` on to the quarantine, and drops the anchors beyond `head`.
 /// Gives how many. A crash on the way leaves the rest for the next open.
-Result<std::uint64_t> quarantine_from(RocksLogDb& db, std::uint32_t partition,
+Result<std::uint64_t> quarantine_from(LogRows& stored, std::uint32_t partition,
                                       const std::string& first, const LogHead& head);
 
 }  // namespace daybook::eventstore
