@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "api/command_service.h"
 #include "api/fingerprint.h"
@@ -196,8 +197,13 @@ Status Node::Parts::read_secrets(std::string& cursor_secret) {
 void Node::Parts::start_filling_key_filter() {
   filter_filler = std::jthread([this](const std::stop_token& stop) {
     ::pthread_setname_np(::pthread_self(), "key-filter");
+    // For the calling thread only, on Linux; without the right to it nothing changes.
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 10));
     // Without it every look-up reads the table, which tells what is wrong with it.
-    const Status filled = index->fill_key_filter(stop);
+    Status filled = index->fill_key_filter(stop);
+    if (filled.ok() && index->key_filter().is_full()) {
+      filled = unavailable("more keys than it has memory for; each look-up reads the table");
+    }
     if (!filled.ok()) tell("key filter", filled);
   });
 }
@@ -447,9 +453,9 @@ void Node::stop() {
     const Status ended = parts.private_follower->stop();
     if (!ended.ok()) parts.tell("private store", ended);
   }
-  // What is not flushed is read again. Where a store has failed, nothing is written any more.
   parts.filter_filler.request_stop();
   if (parts.filter_filler.joinable()) parts.filter_filler.join();
+  // What is not flushed is read again. Where a store has failed, nothing is written any more.
   // Its thread ends in any case, and readers are let go, before what they use is gone.
   if (parts.projector == nullptr) return;
   if (!failure().ok()) return parts.projector->abandon();
