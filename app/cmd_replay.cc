@@ -30,6 +30,7 @@ struct Options {
   std::string data;
   bool json = false;
   std::string scratch;
+  std::string witness;
   std::string account;
   std::string tenant;
   std::string as_of;
@@ -63,6 +64,7 @@ class Shown {
 int verify(const Options& options) {
   replay::VerifyOptions how;
   how.scratch_dir = options.scratch;
+  how.witness_file = options.witness;
   Shown shown;
   const auto report_of = replay::verify(options.data, how, shown.callback());
   shown.clear();
@@ -214,6 +216,7 @@ void add_offline_verbs(CLI::App& app, Command& chosen) {
       add_verb(app, "verify",
                "Prove the ledger: chain, watermark, sums, read models; exit 5 otherwise", options);
   verb->add_option("--scratch", options->scratch, "Directory for temporary files");
+  verb->add_option("--witness", options->witness, "File that remembers how far the log was");
   run_as(verb, chosen, options, verify);
 
   verb = add_verb(app, "replay", "Fold an account from the log alone", options);

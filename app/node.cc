@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "api/command_service.h"
 #include "api/fingerprint.h"
@@ -34,6 +35,7 @@
 #include "projections/projector.h"
 #include "projections/tables.h"
 #include "replay/ledger_files.h"
+#include "replay/witness.h"
 
 namespace daybook::app {
 namespace {
@@ -85,10 +87,12 @@ struct Node::Parts {
   Status open_stores();
   Status read_secrets(std::string& cursor_secret);
   void start_filling_key_filter();
+  Status ask_witness();
   Status start_core();
   Status create_first_tenant();
   void watch();
   void watch_stores();
+  void tell_witness();
   void watch_disk();
   void settle_due(Instant now);
   void failed(std::string_view what, const Status& reason);
@@ -101,6 +105,7 @@ struct Node::Parts {
 
   // In the order in which a fact flows; destroyed the other way round.
   std::unique_ptr<RocksLog> log;
+  std::unique_ptr<replay::Witness> witness;  ///< None where none is configured.
   std::unique_ptr<RocksKv> derived;
   std::unique_ptr<RocksKv> private_rows;
   std::unique_ptr<eventstore::PrivateStore> private_store;
@@ -149,6 +154,7 @@ Status Node::Parts::open_stores() {
   auto opened_log = RocksLog::open(config.data_dir, log_options);
   if (!opened_log.ok()) return opened_log.status();
   log = std::move(*opened_log);
+  if (Status held = ask_witness(); !held.ok()) return held;
   auto opened_rows = replay::open_projections(config.data_dir, RocksKv::Options{});
   if (!opened_rows.ok()) return opened_rows.status();
   derived = std::move(*opened_rows);
@@ -157,6 +163,17 @@ Status Node::Parts::open_stores() {
   private_rows = std::move(*opened_private);
   private_store = std::make_unique<eventstore::PrivateStore>(*private_rows, random);
   return {};
+}
+
+/// What it has seen must be there; from now on it sees what is.
+Status Node::Parts::ask_witness() {
+  if (config.witness_file.empty()) return {};
+  auto opened = replay::Witness::open(config.witness_file);
+  if (!opened.ok()) return opened.status();
+  // Only a witness that agrees is told more: what it knows is the proof.
+  if (Status held = (*opened)->check(*log); !held.ok()) return held;
+  witness = std::move(*opened);
+  return witness->remember(log->head());
 }
 
 /// Before the first event is recorded all secrets are there; with events, one that is missing was
@@ -180,8 +197,13 @@ Status Node::Parts::read_secrets(std::string& cursor_secret) {
 void Node::Parts::start_filling_key_filter() {
   filter_filler = std::jthread([this](const std::stop_token& stop) {
     ::pthread_setname_np(::pthread_self(), "key-filter");
+    // For the calling thread only, on Linux; without the right to it nothing changes.
+    static_cast<void>(::setpriority(PRIO_PROCESS, 0, 10));
     // Without it every look-up reads the table, which tells what is wrong with it.
-    const Status filled = index->fill_key_filter(stop);
+    Status filled = index->fill_key_filter(stop);
+    if (filled.ok() && index->key_filter().is_full()) {
+      filled = unavailable("more keys than it has memory for; each look-up reads the table");
+    }
     if (!filled.ok()) tell("key filter", filled);
   });
 }
@@ -292,6 +314,7 @@ void Node::Parts::watch() {
     lock.unlock();
     settle_due(clock.now());
     watch_stores();
+    tell_witness();
     watch_disk();
     lock.lock();
     wakes.wait_for(lock, std::chrono::milliseconds(config.settle_interval_ms),
@@ -311,6 +334,13 @@ void Node::Parts::watch_stores() {
                                      std::pair("erasures", private_follower->status())}) {
     if (!status.ok()) return failed(what, status);
   }
+}
+
+/// A witness that cannot be told any more says nothing of what follows: that is not what was asked
+/// for.
+void Node::Parts::tell_witness() {
+  if (witness == nullptr) return;
+  if (Status told = witness->remember(log->head()); !told.ok()) failed("witness", told);
 }
 
 void Node::Parts::watch_disk() {
@@ -416,15 +446,16 @@ void Node::stop() {
   parts.wakes.notify_all();
   if (parts.watcher.joinable()) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
+  parts.tell_witness();
   if (parts.workers != nullptr) parts.workers->stop();
   // What it could not do is done at the next opening.
   if (parts.private_follower != nullptr) {
     const Status ended = parts.private_follower->stop();
     if (!ended.ok()) parts.tell("private store", ended);
   }
-  // What is not flushed is read again. Where a store has failed, nothing is written any more.
   parts.filter_filler.request_stop();
   if (parts.filter_filler.joinable()) parts.filter_filler.join();
+  // What is not flushed is read again. Where a store has failed, nothing is written any more.
   // Its thread ends in any case, and readers are let go, before what they use is gone.
   if (parts.projector == nullptr) return;
   if (!failure().ok()) return parts.projector->abandon();

@@ -49,6 +49,9 @@ constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 const std::vector<Setting>& settings_table() {
   static const std::vector<Setting> table = {
       {"data", "Directory of the ledger", &Config::data_dir},
+      {"witness_file",
+       "File elsewhere that remembers how far the log was, so that a rollback shows",
+       &Config::witness_file},
       {"listen", "IP:PORT to serve on; port 0 takes any free one", &Config::listen},
       {"log", "Log of record: rocksdb (kafka is not available in this build)", &Settings::log},
       {"kafka_brokers", "HOST:PORT,... of the brokers, for --log kafka", &Settings::kafka_brokers},

@@ -36,14 +36,21 @@ bool for_each_bit(const LookupKey& key, Visit&& visit) {
 }  // namespace
 
 KeyFilter::KeyFilter(std::size_t expected_keys, std::size_t bytes_max) : bytes_max_(bytes_max) {
-  const std::size_t most = bytes_max * 8 / kBitsPerKey;
-  const std::size_t keys = std::min(std::max(expected_keys, kKeysMin), most);
-  segments_[0] =
-      std::make_unique<Segment>(std::max<std::size_t>(keys * kBitsPerKey / kBlockBits, 1));
+  const std::size_t blocks_max = bytes_max / sizeof(Block);
+  const auto blocks_for = [](std::size_t keys) { return keys * kBitsPerKey / kBlockBits + 1; };
+  const std::size_t expected = std::min(expected_keys, bytes_max * 8);  // No overflow below.
+  if (blocks_for(expected) > blocks_max) {
+    is_full_.store(true, std::memory_order_release);
+    return;
+  }
+  const std::size_t wanted = blocks_for(std::max(expected + expected / 2, kKeysMin));
+  segments_[0] = std::make_unique<Segment>(std::min(wanted, blocks_max));
   segment_count_.store(1, std::memory_order_release);
 }
 
 void KeyFilter::add(const LookupKey& key) {
+  // A key that seems to be there is not counted: rows that are filled in may have come before.
+  if (is_full() || any_holds(key)) return;
   Segment* const segment = segment_with_room();
   if (segment == nullptr) {
     is_full_.store(true, std::memory_order_release);
@@ -52,23 +59,26 @@ void KeyFilter::add(const LookupKey& key) {
   segment->keys.fetch_add(1, std::memory_order_relaxed);
   Block& block = segment->blocks[block_of(key, segment->blocks.size())];
   for_each_bit(key, [&](std::size_t word, std::uint64_t mask) {
-    block[word].fetch_or(mask, std::memory_order_release);
+    block.words[word].fetch_or(mask, std::memory_order_release);
     return true;
   });
 }
 
 bool KeyFilter::may_hold(const LookupKey& key) const {
-  if (!complete_.load(std::memory_order_acquire) || is_full_.load(std::memory_order_acquire)) {
-    return true;
-  }
+  return !complete_.load(std::memory_order_acquire) || is_full() || any_holds(key);
+}
+
+bool KeyFilter::any_holds(const LookupKey& key) const {
   const std::size_t count = segment_count_.load(std::memory_order_acquire);
   return std::any_of(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(count),
-                     [&](const std::unique_ptr<Segment>& segment) {
-                       const Block& block = segment->blocks[block_of(key, segment->blocks.size())];
-                       return for_each_bit(key, [&](std::size_t word, std::uint64_t mask) {
-                         return (block[word].load(std::memory_order_acquire) & mask) != 0;
-                       });
-                     });
+                     [&](const auto& segment) { return holds(*segment, key); });
+}
+
+bool KeyFilter::holds(const Segment& segment, const LookupKey& key) {
+  const Block& block = segment.blocks[block_of(key, segment.blocks.size())];
+  return for_each_bit(key, [&](std::size_t word, std::uint64_t mask) {
+    return (block.words[word].load(std::memory_order_acquire) & mask) != 0;
+  });
 }
 
 std::size_t KeyFilter::bytes() const {
@@ -93,8 +103,9 @@ KeyFilter::Segment* KeyFilter::grow() {
   if (newest->keys.load(std::memory_order_relaxed) < newest->keys_max()) return newest;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < count; ++i) bytes += segments_[i]->blocks.size() * sizeof(Block);
-  const std::size_t blocks = newest->blocks.size() * 2;
-  if (count == kSegmentsMax || bytes + blocks * sizeof(Block) > bytes_max_) return nullptr;
+  const std::size_t left = (bytes_max_ - bytes) / sizeof(Block);
+  const std::size_t blocks = std::min(newest->blocks.size() * 2, left);
+  if (count == kSegmentsMax || blocks == 0) return nullptr;
   segments_[count] = std::make_unique<Segment>(blocks);
   segment_count_.store(count + 1, std::memory_order_release);
   return segments_[count].get();

@@ -42,6 +42,7 @@ std::string_view KvBatch::kept(std::string_view bytes) {
   if (bytes.empty()) return "";
   auto* copy = static_cast<char*>(memory_.back()->allocate(bytes.size(), 1));
   std::memcpy(copy, bytes.data(), bytes.size());
+  bytes_ += bytes.size();
   return {copy, bytes.size()};
 }
 
@@ -56,6 +57,7 @@ void KvBatch::erase(Table table, std::string_view key) {
 void KvBatch::clear() {
   operations_.clear();
   memory_.clear();
+  bytes_ = 0;
 }
 
 void KvBatch::sort() {
@@ -97,6 +99,7 @@ void KvBatch::append(KvBatch&& other) {
   // Its own memory stays the last one: that is where it goes on.
   memory_.insert(memory_.begin(), std::make_move_iterator(other.memory_.begin()),
                  std::make_move_iterator(other.memory_.end()));
+  bytes_ += other.bytes_;
   other.clear();
 }
 

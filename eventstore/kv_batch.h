@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
@@ -29,6 +30,8 @@ class KvBatch {
   void erase(Table table, std::string_view key);
   const std::vector<Operation>& operations() const { return operations_; }
   bool empty() const { return operations_.empty(); }
+  /// Memory of what was put and erased, sorting and headroom apart.
+  std::size_t bytes() const { return bytes_ + operations_.size() * sizeof(Operation); }
   void clear();
 
   /// Brings the operations in ascending order of (table, key) and keeps only the last one on each
@@ -41,6 +44,7 @@ class KvBatch {
   std::string_view kept(std::string_view bytes);
 
   std::vector<Operation> operations_;
+  std::size_t bytes_ = 0;  ///< Of keys and values.
   /// Where the bytes are: its own, and those of the batches that were appended.
   std::vector<std::unique_ptr<std::pmr::monotonic_buffer_resource>> memory_;
 };

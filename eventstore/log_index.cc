@@ -86,7 +86,7 @@ void StreamRows::apply(const DecodedEntry& entry, KvBatch& batch) {
     const auto& event = entry.events[i];
     std::string row = position_row(entry.entry.base_position + i);
     row += entry.bytes[i];
-    batch.put(table_, version_key(stream_key(event.stream), event.version), std::move(row));
+    batch.put(table_, version_key(stream_key(event.stream), event.version), row);
   }
 }
 
@@ -165,6 +165,7 @@ void StateRows::reset() {
 }
 
 Status LogIndex::fill_key_filter(const std::stop_token& stop) {
+  if (key_filter_.is_full()) return {};
   const auto rows = store_.snapshot();
   const std::string from(1, kKeyRow);
   const std::string to(1, kKeyRow + 1);

@@ -79,6 +79,8 @@ class StateRows {
   void reset();
   Table table() const { return table_; }
   std::size_t cached_bytes() const { return accounts_.bytes + tenants_.bytes; }
+  /// Since the last finish().
+  std::size_t changed() const { return accounts_.changed.size() + tenants_.changed.size(); }
 
  private:
   template <class State>

@@ -128,7 +128,7 @@ class Failures {
 /// Rows of one table under one snapshot, or of nothing.
 class RocksCursor final : public KvCursor {
  public:
-  RocksCursor(rocksdb::DB* db, const rocksdb::Snapshot* snapshot, const Failures& failures,
+  RocksCursor(rocksdb::DB* db, rocksdb::ReadOptions options, const Failures& failures,
               Handle handle, std::string_view from, std::string_view to, bool backwards)
       : failures_(failures),
         handle_(std::move(handle)),
@@ -138,9 +138,6 @@ class RocksCursor final : public KvCursor {
     if (handle_ == nullptr || (!to.empty() && to <= from)) return;
     lower_ = from_;
     upper_ = to_;
-    rocksdb::ReadOptions options;
-    options.snapshot = snapshot;
-    options.total_order_seek = true;
     options.iterate_lower_bound = &lower_;
     if (!to_.empty()) options.iterate_upper_bound = &upper_;
     rows_.reset(db->NewIterator(options, handle_.get()));
@@ -199,8 +196,13 @@ Result<std::optional<std::string>> get_row(rocksdb::DB* db, const rocksdb::Snaps
 
 class RocksReader final : public KvReader {
  public:
-  RocksReader(rocksdb::DB* db, const Failures& failures, std::vector<Handle> handles)
-      : db_(db), failures_(failures), handles_(std::move(handles)), snapshot_(db->GetSnapshot()) {}
+  RocksReader(rocksdb::DB* db, const Failures& failures, const std::vector<TableSpec>& tables,
+              std::vector<Handle> handles)
+      : db_(db),
+        failures_(failures),
+        tables_(tables),
+        handles_(std::move(handles)),
+        snapshot_(db->GetSnapshot()) {}
   ~RocksReader() override { db_->ReleaseSnapshot(snapshot_); }
   RocksReader(const RocksReader&) = delete;
   RocksReader& operator=(const RocksReader&) = delete;
@@ -212,19 +214,29 @@ class RocksReader final : public KvReader {
   std::unique_ptr<KvCursor> scan(Table table, std::string_view from,
                                  std::string_view to) const override {
     CHECK(table < handles_.size());
-    return std::make_unique<RocksCursor>(db_, snapshot_, failures_, handles_[table], from, to,
-                                         false);
+    return std::make_unique<RocksCursor>(db_, options_of(table), failures_, handles_[table], from,
+                                         to, false);
   }
   std::unique_ptr<KvCursor> scan_backwards(Table table, std::string_view from,
                                            std::string_view to) const override {
     CHECK(table < handles_.size());
-    return std::make_unique<RocksCursor>(db_, snapshot_, failures_, handles_[table], from, to,
-                                         true);
+    return std::make_unique<RocksCursor>(db_, options_of(table), failures_, handles_[table], from,
+                                         to, true);
   }
 
  private:
+  rocksdb::ReadOptions options_of(Table table) const {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_;
+    options.total_order_seek = true;
+    // Such a table is scanned as a whole, and what is looked up in it is to stay in the cache.
+    options.fill_cache = tables_[table].use != TableSpec::Use::kPointLookups;
+    return options;
+  }
+
   rocksdb::DB* db_;
   const Failures& failures_;
+  const std::vector<TableSpec>& tables_;
   std::vector<Handle> handles_;
   const rocksdb::Snapshot* snapshot_;
 };
@@ -284,12 +296,12 @@ class RocksKv::Core {
   Result<std::optional<std::string>> get(Table table, std::string_view key) const {
     CHECK(table < tables_.size());
     const std::shared_lock lock(mutex_);
-    return get_row(db_.get(), nullptr, failures_, handles_[table].get(), key);
+    return get_row(db_.get(), reading_at_, failures_, handles_[table].get(), key);
   }
 
   std::unique_ptr<KvReader> snapshot() const {
     const std::shared_lock lock(mutex_);
-    return std::make_unique<RocksReader>(db_.get(), failures_, handles_);
+    return std::make_unique<RocksReader>(db_.get(), failures_, tables_, handles_);
   }
 
   Status flush() {
@@ -320,8 +332,12 @@ class RocksKv::Core {
                                    "sorted files");
       if (!built.ok()) return built;
     }
-    const std::unique_lock lock(mutex_);
-    return settled(files.ingest(*db_), "ingest");
+    // RocksDB takes all files in at one sequence number, if there is a snapshot: what reads at one
+    // then sees all tables of the batch or none, and only reads without one are held back, at it.
+    read_at(db_->GetSnapshot());
+    Status taken = settled(files.ingest(*db_), "ingest");
+    db_->ReleaseSnapshot(read_at(nullptr));
+    return taken;
   }
 
   Status clear(Table table) {
@@ -379,6 +395,12 @@ class RocksKv::Core {
     return {handle, [db = db_.get()](rocksdb::ColumnFamilyHandle* closed) {
               db->DestroyColumnFamilyHandle(closed).PermitUncheckedError();
             }};
+  }
+
+  /// Where get() reads from now on, null: the newest. Gives where it did.
+  const rocksdb::Snapshot* read_at(const rocksdb::Snapshot* snapshot) {
+    const std::unique_lock lock(mutex_);
+    return std::exchange(reading_at_, snapshot);
   }
 
   std::string sorted_files_directory() const { return path_ + "/ingest"; }
@@ -450,10 +472,6 @@ class RocksKv::Core {
                     : rocksdb::DB::Open(options, path_, families, &handles, &db);
     if (!opened.ok()) return open_failed(opened);
     db_.reset(db);
-    if (!read_only()) {
-      if (Status status = discard_sorted_files(sorted_files_directory()); !status.ok())
-        return status;
-    }
     for (std::size_t i = 0; i < handles.size(); ++i) {
       if (table_of[i] < tables_.size()) {
         handles_[table_of[i]] = owned(handles[i]);
@@ -461,7 +479,7 @@ class RocksKv::Core {
         others_.push_back(owned(handles[i]));
       }
     }
-    return {};
+    return read_only() ? Status() : discard_sorted_files(sorted_files_directory());
   }
 
   const std::string path_;
@@ -470,8 +488,9 @@ class RocksKv::Core {
   const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
-  /// Held exclusively only while a table is replaced or sorted files are taken in.
+  /// Held exclusively only while a table is replaced or reading_at_ set.
   mutable std::shared_mutex mutex_;
+  const rocksdb::Snapshot* reading_at_ = nullptr;  ///< While sorted files are taken in.
   std::vector<Handle> handles_;
   std::vector<Handle> others_;
   std::vector<rocksdb::Options> file_options_;  ///< Of the sorted files of each table.

@@ -45,7 +45,7 @@ class RocksKv final : public KvStore {
   std::unique_ptr<KvReader> snapshot() const override;
   Status flush() override;
   /// Without a write-ahead log: past the memtables (rocks_sorted_files.h), unless compaction is far
-  /// behind; then as write(), which RocksDB slows down. Readers wait while the files are taken in.
+  /// behind; then as write(), which RocksDB slows down.
   Status ingest(const KvBatch& batch) override;
   Status clear(Table table) override;
   Status purge(Table table) override;

@@ -35,6 +35,10 @@ rocksdb::Status SortedFiles::build(const KvBatch& batch, const FamilyOf& family_
     const Family family = family_of(table);
     const std::string path = directory_ + "/" + std::to_string(table) + ".sst";
     for (const File& earlier : files_) CHECK(earlier.path != path);
+    // One of that name may be a second name of a file that was taken in: writing on in it would
+    // be writing into the store.
+    std::filesystem::remove(path, error);
+    if (error) return rocksdb::Status::IOError(path, error.message());
     files_.push_back({family.handle, path, {}, {}});
     const bool drops_pages = false;  // Compaction reads it soon.
     rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), *family.options, family.handle,

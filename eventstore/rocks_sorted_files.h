@@ -17,8 +17,8 @@ struct Options;
 namespace daybook::eventstore {
 
 /// A large batch on its way into a RocksDB directory as sorted files, one per table, past the
-/// write-ahead log and the memtables: no row is compared with any other row of the table, and the
-/// files are those that a flush would have written.
+/// write-ahead log and the memtables: no row is compared with any other row of the table. The files
+/// are as those of a flush, but are not read once more after they were written.
 ///
 /// Thread rule: one thread. Crash: files that no ingest() has taken stay in their directory, which
 /// the opener of the store empties (discard_sorted_files). What ingest() takes, all tables of it
@@ -41,8 +41,10 @@ class SortedFiles {
   /// Writes and syncs the files. REQUIRES: as KvStore::ingest, and called once.
   rocksdb::Status build(const KvBatch& batch, const FamilyOf& family_of);
 
-  /// Makes all of them part of the store, above everything that is in it. REQUIRES: build() was OK,
-  /// and nobody makes a snapshot or reads without one meanwhile: the tables change one by one.
+  /// Makes all of them part of the store, above everything that is in it: for readers with a
+  /// snapshot at once, for others table by table. REQUIRES: build() was OK; a snapshot is held, so
+  /// that RocksDB gives all files one and the same new sequence number. Where the MANIFEST cannot
+  /// be written the store fails, and may not open again: what it derives is built anew.
   rocksdb::Status ingest(rocksdb::DB& db) const;
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -34,6 +35,9 @@ class Projection {
     static_cast<void>(batch);
     return {};
   }
+
+  /// How many rows it keeps until finish(): what bounds the memory of a batch.
+  virtual std::size_t changed_rows() const { return 0; }
 
   /// Forgets what it keeps in memory: the table was emptied, or the batch was not written.
   virtual void reset() {}

@@ -137,7 +137,8 @@ Result<Projector::BatchRead> Projector::run_batch() {
   std::uint64_t events = 0;
   std::size_t bytes = 0;
   std::optional<eventstore::DecodedEntry> last;
-  while (events < limits_.batch_events && bytes < limits_.batch_bytes) {
+  bool is_full = false;
+  while (!is_full) {
     auto entry = cursor_->next();
     if (!entry.ok()) return fail(kNoFollower, entry.status());
     if (!*entry) break;
@@ -149,11 +150,12 @@ Result<Projector::BatchRead> Projector::run_batch() {
     bytes += decoded->entry.body.size();
     next_entry_no_ = decoded->entry.entry_no + 1;
     last = std::move(*decoded);
+    is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes ||
+              batch_memory() >= limits_.batch_memory_bytes;
   }
   if (!last) return BatchRead::kNothing;
   if (Status status = write_batch(after(last->entry), events); !status.ok()) return status;
   publish();
-  const bool is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes;
   return is_full ? BatchRead::kFull : BatchRead::kPart;
 }
 
@@ -194,6 +196,16 @@ Status Projector::take(const eventstore::DecodedEntry& decoded) {
     }
   }
   return {};
+}
+
+/// About what the batch under way keeps in memory.
+std::size_t Projector::batch_memory() const {
+  constexpr std::size_t changed_row_bytes = 512;  // Decoded, and the place in its cache.
+  std::size_t bytes = 0;
+  for (const Follower& follower : followers_) {
+    bytes += follower.batch.bytes() + follower.projection->changed_rows() * changed_row_bytes;
+  }
+  return bytes;
 }
 
 /// All tables in one write: a reader's snapshot has all of them at one position.

@@ -22,10 +22,12 @@
 namespace daybook::projections {
 
 struct ProjectorLimits {
-  /// A batch is written when it has this many events or bytes of entries, and at once when there is
-  /// nothing more to read.
+  /// A batch is written when it has this many events or bytes of entries, or when its rows take so
+  /// much memory (many events of few accounts take little, new accounts much), and at once when
+  /// there is nothing more to read.
   std::uint64_t batch_events = 262'144;
   std::size_t batch_bytes = std::size_t{32} << 20;
+  std::size_t batch_memory_bytes = std::size_t{128} << 20;
   /// From so many events on a batch is ingested (kv.h) instead of written.
   std::uint64_t ingest_events = 32'768;
   /// A flush at the latest after this many events, or once this has passed since the first write
@@ -136,6 +138,7 @@ class Projector {
   void flushed();
   Status take(const eventstore::DecodedEntry& decoded);
   Status write_batch(const Checkpoint& end, std::uint64_t events);
+  std::size_t batch_memory() const;
   Status fail(std::size_t index, Status status);
   void publish();
   void run();

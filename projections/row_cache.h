@@ -54,7 +54,7 @@ class RowCache {
       if (item.row) {
         std::string bytes = encode_row(*item.row);
         bytes_ += bytes.size();
-        batch.put(table_, key, std::move(bytes));
+        batch.put(table_, key, bytes);
       } else if (item.stored) {
         batch.erase(table_, key);
       }
@@ -72,6 +72,8 @@ class RowCache {
   }
 
   std::size_t size() const { return items_.size(); }
+  /// Since the last finish().
+  std::size_t changed() const { return changed_.size(); }
 
  private:
   struct Item {

@@ -143,7 +143,10 @@ std::string balance_json(const projections::BalanceView& view) {
 
 Result<AccountReplay> replay_account(const eventstore::EventLog& log, const ReplayQuery& query) {
   CHECK(!(query.as_of && query.as_of_position));
-  const Instant closed = log.closed();  // Before the head: what is closed is then read.
+  Instant closed = log.closed();  // Before the head: what is closed is then read.
+  // At the very moment of the last event another may be recorded, until that moment was closed or
+  // the next process has begun.
+  if (closed <= log.head().last_recorded_at) --closed.micros;
   const eventstore::LogHead head = log.head();
   if (query.as_of_position && *query.as_of_position >= head.next_position) {
     return not_found(

@@ -15,20 +15,15 @@ namespace {
 using eventstore::RocksKv;
 using eventstore::RocksLog;
 
-constexpr std::uint64_t kBatchEvents = 262'144;
 constexpr std::size_t kBatchBytes = std::size_t{64} << 20;
-constexpr std::size_t kMemtableBytes = std::size_t{192} << 20;
 
 Status build(const RocksLog& log, const std::string& path, const Clock& clock,
              const Progress& progress) {
-  RocksKv::Options options;
-  options.memtable_bytes = kMemtableBytes;
-  auto store = RocksKv::open(path, projections::table_specs(), options);
+  auto store = RocksKv::open(path, projections::table_specs(), RocksKv::Options{});
   if (!store.ok()) return store.status();
   projections::ProjectorLimits limits;
-  limits.batch_events = kBatchEvents;
   limits.batch_bytes = kBatchBytes;
-  limits.flush_events = UINT64_MAX;  // Once, at the end: what is not finished is thrown away.
+  limits.flush_events = UINT64_MAX;  // What is not finished is thrown away.
   projections::Projector projector(log, **store, clock, projections::all_projections(**store),
                                    limits);
   const std::uint64_t total = log.head().next_position;

@@ -17,6 +17,7 @@
 #include "replay/scratch_store.h"
 #include "replay/table_compare.h"
 #include "replay/table_fold.h"
+#include "replay/witness.h"
 
 namespace daybook::replay {
 namespace {
@@ -94,6 +95,13 @@ class Attempt {
     } else if (tables.status().code() != StatusCode::kNotFound) {
       return tables.status();
     }
+    // Before the log: beside a server it goes on.
+    eventstore::LogHead seen;
+    if (!options_.witness_file.empty()) {
+      const auto witness = seen_by_witness(options_.witness_file);
+      if (!witness.ok()) return witness.status();
+      seen = *witness;
+    }
     auto log = open_log_for_reading(dir_, RocksLog::Verify::kAll);
     if (!log.ok()) {
       return settled(log.status(), "log", files.log,
@@ -102,6 +110,9 @@ class Attempt {
     log_ = std::move(*log);
     report_.head = log_->head();
     report_.ledger_id = log_->ledger_id();
+    if (Status held = check_seen(options_.witness_file, seen, *log_); !held.ok()) {
+      return settled(held, "witness", options_.witness_file, "a log that holds what was seen");
+    }
     if (!damaged_projections_.ok()) {
       return settled(damaged_projections_, "projections", files.projections,
                      "files that can be opened");

@@ -51,6 +51,8 @@ struct VerifyOptions {
   std::string scratch_dir;
   /// Logs with at most this many events are folded in memory (about 2 KiB for each).
   std::uint64_t memory_events_max = 100'000;
+  /// A file that remembers how far the log was (replay/witness.h); empty: none.
+  std::string witness_file;
   /// Reads every file once more and compares checksums: finds damage where no row is.
   bool checksums = true;
 };

@@ -43,8 +43,8 @@ class CliCase(LedgerCase):
         self.addCleanup(shutil.rmtree, path, ignore_errors=True)
         return path
 
-    def another_server(self, data=None):
-        server = Server(data)
+    def another_server(self, *flags, data=None):
+        server = Server(data, flags)
         self.addCleanup(server.remove)
         self.addCleanup(server.kill)
         return server.start()
@@ -352,6 +352,33 @@ class CommandLineTest(CliCase):
         self.cli("serve", "--data", server.data, "--listen", "127.0.0.1:0", timeout=30,
                  status=VERIFICATION)
 
+    def test_a_directory_put_back_as_a_whole_is_refused_where_a_witness_remembers(self):
+        folder = self.scratch()
+        witness = os.path.join(folder, "witness")
+        server = self.another_server("--witness-file", witness)
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        older = os.path.join(folder, "older")
+        shutil.copytree(server.data, older)
+        server.start()
+        client = server.client()
+        self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}))
+        client.close()
+        server.stop()
+        self.cli("verify", "--data", server.data, "--witness", witness)
+        # Alone it is a sound ledger.
+        self.cli("verify", "--data", older)
+        remembered = self.file_bytes(witness)
+        done = self.cli("verify", "--data", older, "--witness", witness, status=VERIFICATION)
+        self.assertIn("rolled back", done.stdout)
+        for _ in range(2):
+            done = self.cli("serve", "--data", older, "--listen", "127.0.0.1:0", "--witness-file",
+                            witness, timeout=30, status=VERIFICATION)
+            self.assertIn("rolled back", done.stderr)
+        self.assertEqual(self.file_bytes(witness), remembered)
+
     # -- export
 
     def export(self, *more, data=None, status=OK):
@@ -475,7 +502,7 @@ class CommandLineTest(CliCase):
         self.assertEqual(folded["balances"][0], shown)
         generation = int(folded["position"].split(".")[0])
         self.assertAlmostEqual(generation, time.time(), delta=60)
-        server = self.another_server(restored)
+        server = self.another_server(data=restored)
         client = server.client(self.server.admin_key)
         self.addCleanup(client.close)
         old = client.get(self.path(account, f"/balance?min_position={position}"))
@@ -513,7 +540,7 @@ class CommandLineTest(CliCase):
         for name in ("one", "two"):
             restored = os.path.join(self.scratch(), name)
             self.cli("restore", backup, "--data", restored)
-            server = self.another_server(restored)
+            server = self.another_server(data=restored)
             client = server.client(self.server.admin_key)
             self.addCleanup(client.close)
             places.append(self.top_up_by(client, account).position)

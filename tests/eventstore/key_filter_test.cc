@@ -52,17 +52,55 @@ TEST(KeyFilterTest, beyond_its_bound_it_says_nothing) {
   KeyFilter filter(0, kBytesMax);
   filter.complete();
   EXPECT_FALSE(filter.may_hold(key_of(1)));
-  for (std::uint64_t i = 0; i < kBytesMax * 8 / KeyFilter::kBitsPerKey + 64; ++i) {
+  for (std::uint64_t i = 0; i < kBytesMax * 8 / KeyFilter::kBitsPerKey * 2; ++i) {
     filter.add(key_of(i));
   }
+  EXPECT_TRUE(filter.is_full());
   for (std::uint64_t i = 0; i < 10'000; ++i) ASSERT_TRUE(filter.may_hold(key_of(i))) << i;
   EXPECT_LE(filter.bytes(), kBytesMax);
+}
+
+TEST(KeyFilterTest, where_not_even_the_keys_that_are_there_fit_it_takes_no_memory) {
+  const KeyFilter filter(100'000, 4'096);
+  EXPECT_TRUE(filter.is_full());
+  EXPECT_TRUE(filter.may_hold(key_of(1)));
+  EXPECT_EQ(filter.bytes(), 0U);
+}
+
+TEST(KeyFilterTest, made_for_the_keys_there_are_it_has_room_for_more_and_counts_none_twice) {
+  constexpr std::uint64_t kKeys = 2'000'000;
+  KeyFilter filter(kKeys);
+  filter.complete();
+  const std::size_t before = filter.bytes();
+  for (int round = 0; round < 2; ++round) {
+    for (std::uint64_t i = 0; i < kKeys + kKeys / 4; ++i) filter.add(key_of(i));
+  }
+  EXPECT_EQ(filter.bytes(), before);
+  EXPECT_LE(before, kKeys * 3 / 2 * KeyFilter::kBitsPerKey / 8 + 128);
+  std::uint64_t seem_held = 0;
+  for (std::uint64_t i = 0; i < 100'000; ++i) seem_held += filter.may_hold(key_of(2 * kKeys + i));
+  EXPECT_LT(seem_held, 1'000U);
+}
+
+TEST(KeyFilterTest, it_grows_into_all_of_its_bound) {
+  constexpr std::size_t kBytesMax = std::size_t{4} << 20;
+  constexpr std::uint64_t kFit = kBytesMax * 8 / KeyFilter::kBitsPerKey;
+  for (const std::uint64_t expected : {kFit / 10, kFit / 2, kFit * 9 / 10}) {
+    KeyFilter filter(expected, kBytesMax);
+    filter.complete();
+    for (std::uint64_t i = 0; i < kFit * 98 / 100; ++i) filter.add(key_of(i));
+    EXPECT_FALSE(filter.is_full()) << expected;
+    EXPECT_LE(filter.bytes(), kBytesMax);
+    std::uint64_t seem_held = 0;
+    for (std::uint64_t i = 0; i < 10'000; ++i) seem_held += filter.may_hold(key_of(2 * kFit + i));
+    EXPECT_LT(seem_held, 500U) << expected;
+  }
 }
 
 TEST(KeyFilterTest, what_is_published_after_it_was_added_is_held_for_every_other_thread) {
   KeyFilter filter;
   filter.complete();
-  constexpr std::uint64_t kKeys = 300'000;
+  constexpr std::uint64_t kKeys = 1'500'000;  // It grows on the way.
   std::atomic<std::uint64_t> published{0};
   std::thread adder([&] {
     for (std::uint64_t i = 0; i < kKeys; ++i) {

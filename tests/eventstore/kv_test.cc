@@ -1,8 +1,10 @@
 // What is particular to one kind of KvStore. What all promise: tests/contract/kv_contract_test.cc.
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -135,6 +137,39 @@ TEST(RocksKvTest, sorted_files_that_a_dead_process_left_are_removed_by_the_next_
   ASSERT_TRUE((*store)->ingest(batch_of(2)).ok());
   EXPECT_EQ(checked_prefix(**store, 0), 2);
   EXPECT_TRUE(std::filesystem::is_empty(left.parent_path())) << "nothing is left of it";
+}
+
+TEST(RocksKvTest, sorted_files_that_cannot_be_removed_are_an_error) {
+  const TempDir dir;
+  ASSERT_TRUE((*open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite))->write(batch_of(1)).ok());
+  if (::geteuid() == 0) GTEST_SKIP() << "rights do not stop root";
+  const std::string held = dir.file("kv") + "/ingest/held";
+  std::filesystem::create_directories(held);
+  write_file(held + "/0.sst", "half a file");
+  std::filesystem::permissions(held, std::filesystem::perms::owner_read);
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  std::filesystem::permissions(held, std::filesystem::perms::owner_all);
+  EXPECT_EQ(store.status().code(), StatusCode::kIo) << store.status().message();
+}
+
+TEST(RocksKvTest, a_get_while_files_are_taken_in_sees_a_table_as_it_was_or_as_it_is) {
+  const TempDir dir;
+  const auto store = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  constexpr int kBatches = 40;
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 1; i <= kBatches; ++i) CHECK((*store)->ingest(batch_of(i)).ok());
+    done = true;
+  });
+  int last = 0;
+  while (!done) {
+    const auto value = *(*store)->get(1, "checkpoint");
+    const int seen = value ? std::stoi(*value) : 0;
+    ASSERT_GE(seen, last);
+    last = seen;
+  }
+  writer.join();
+  EXPECT_EQ(checked_prefix(**store, 0), kBatches);
 }
 
 TEST(RocksKvTest, a_batch_that_is_not_in_order_is_not_ingested_and_fails_the_store) {

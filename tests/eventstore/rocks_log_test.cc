@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include "eventstore/rocks_log_db.h"
 #include "eventstore/log_keys.h"
+#include "eventstore/rocks_log_db.h"
 #include "eventstore/watermark.h"
 #include "tests/eventstore/entries.h"
 #include "tests/eventstore/temp_dir.h"

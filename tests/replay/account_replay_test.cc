@@ -136,14 +136,17 @@ TEST_F(AccountReplayTest, the_past_is_final_up_to_the_moment_that_the_log_has_cl
   EXPECT_EQ(to_json(*now).find("\"final\""), std::string::npos);
   const Instant last = entries_of(dir()).back().last_recorded_at;
   const Instant later{last.micros + 1'000'000'000};
+  const Instant before{last.micros - 1};
   point.as_of = last;
+  EXPECT_FALSE(replay_account(dir(), point)->is_final()) << "another may be recorded at it";
+  point.as_of = before;
   EXPECT_TRUE(replay_account(dir(), point)->is_final());
   EXPECT_NE(to_json(*replay_account(dir(), point)).find("\"final\":true"), std::string::npos);
   point.as_of = later;
   const auto open = replay_account(dir(), point);
   ASSERT_TRUE(open.ok());
   EXPECT_FALSE(open->is_final());
-  EXPECT_EQ(open->closed, last);
+  EXPECT_EQ(open->closed, before);
   EXPECT_NE(to_json(*open).find("\"final\":false"), std::string::npos);
   {
     // As a read of the API does; an event that was decided before would be in the log by then.

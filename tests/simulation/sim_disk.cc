@@ -158,10 +158,14 @@ void SimDisk::damage(Damage damage, Rng& rng) {
   Table& entries = bytes_.rows[LogRows::kEntries];
   const bool of_entries = damage != Damage::kMetaGone && damage != Damage::kBitInWatermark &&
                           damage != Damage::kSlotZeroed && damage != Damage::kWatermarkCutOff;
-  if (of_entries && entries.empty()) return;
-  auto entry = of_entries ? std::next(entries.begin(),
-                                      static_cast<std::ptrdiff_t>(rng.below(entries.size())))
-                          : entries.end();
+  // What is not acknowledged yet has nothing behind it that proves it: there, a changed bit is for
+  // the checksums of the store to find, which are not simulated.
+  const std::uint64_t proven =
+      eventstore::decode_watermark(bytes_.watermark).value().head.entry_count;
+  if (of_entries && proven == 0) return;
+  auto entry = of_entries
+                   ? std::next(entries.begin(), static_cast<std::ptrdiff_t>(rng.below(proven)))
+                   : entries.end();
   const auto flip = [&rng](std::string& bytes) {
     char& byte = bytes[rng.below(bytes.size())];
     byte = static_cast<char>(static_cast<std::uint8_t>(byte) ^ (1U << rng.below(8)));

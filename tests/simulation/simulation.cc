@@ -249,16 +249,17 @@ void Simulation::append() {
 }
 
 void Simulation::project() {
-  world_->kv().before_write = [this]() -> Status {
-    if (rng_.below(100) < plan_.half_batch_percent && !requests_.empty()) {
+  std::optional<std::uint64_t> failing_read;
+  if (rng_.below(1'000) < plan_.read_fault_per_mille) failing_read = rng_.below(3);
+  world_->kv().before_write = [this, failing_read]() -> Status {
+    // Where a read fails it is to be the projector's.
+    if (rng_.below(100) < plan_.half_batch_percent && !requests_.empty() && !failing_read) {
       trace_.mark("look-up in the middle of a batch");
       send(rng_.below(requests_.size()));
     }
     if (rng_.below(1'000) < plan_.table_write_fault_per_mille) return io_error("simulated");
     return {};
   };
-  std::optional<std::uint64_t> failing_read;
-  if (rng_.below(1'000) < plan_.read_fault_per_mille) failing_read = rng_.below(3);
   world_->project(failing_read);
   world_->kv().before_write = nullptr;
 }

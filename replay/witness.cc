@@ -1,0 +1,76 @@
+#include "replay/witness.h"
+
+#include <utility>
+
+#include "eventstore/entry.h"
+#include "eventstore/files.h"
+
+namespace daybook::replay {
+namespace {
+
+using eventstore::EventLog;
+using eventstore::LogHead;
+using eventstore::WatermarkFile;
+
+std::string describe(const LogHead& head) {
+  return std::to_string(head.next_position) + " events in " + std::to_string(head.entry_count) +
+         " entries";
+}
+
+/// The head behind so many entries, if the log has them.
+Result<std::optional<LogHead>> head_behind(const EventLog& log, const LogHead& seen) {
+  // The last of those entries may have no events: it stands behind the one with the last event.
+  auto cursor = log.read(seen.next_position == 0 ? 0 : seen.next_position - 1);
+  if (!cursor.ok()) return cursor.status();
+  while (true) {
+    auto entry = (*cursor)->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry || (*entry)->entry_no >= seen.entry_count) return std::optional<LogHead>();
+    if ((*entry)->entry_no + 1 < seen.entry_count) continue;
+    return std::optional(eventstore::head_after(**entry, eventstore::chain_of(**entry)));
+  }
+}
+
+}  // namespace
+
+Status check_seen(const std::string& path, const LogHead& seen, const EventLog& log) {
+  if (seen.entry_count == 0) return {};
+  const std::string both =
+      "witness " + path + " has seen " + describe(seen) + ", the log holds " + describe(log.head());
+  if (log.head().entry_count < seen.entry_count) {
+    return corrupt(both + ": the directory was rolled back");
+  }
+  const auto found = head_behind(log, seen);
+  if (!found.ok()) return found.status();
+  if (*found != seen) {
+    return corrupt(both + ", but with another past: it was rolled back and written on, restored " +
+                   "from a backup that is older, or is of another ledger");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Witness>> Witness::open(const std::string& path) {
+  if (!eventstore::path_exists(path)) {
+    if (Status made = WatermarkFile::create(path, LogHead()); !made.ok()) return made;
+  }
+  auto file = WatermarkFile::open(path);
+  if (!file.ok()) return file.status();
+  return std::unique_ptr<Witness>(new Witness(path, std::move(*file)));
+}
+
+Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_, log); }
+
+Status Witness::remember(const LogHead& head) {
+  if (head == seen_) return {};
+  if (Status status = file_->store(head, {}); !status.ok()) return status;
+  seen_ = head;
+  return {};
+}
+
+Result<LogHead> seen_by_witness(const std::string& path) {
+  const auto loaded = WatermarkFile::load(path);
+  if (!loaded.ok()) return loaded.status();
+  return loaded->head;
+}
+
+}  // namespace daybook::replay

@@ -1,0 +1,116 @@
+#include "replay/witness.h"
+
+#include <filesystem>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "eventstore/fake_log.h"
+#include "replay/verify.h"
+#include "tests/eventstore/entries.h"
+#include "tests/replay/ledger_rig.h"
+
+namespace daybook::replay {
+namespace {
+
+using eventstore::FakeLog;
+using eventstore::LogHead;
+
+/// Some more entries, every third without events; `variant` makes another past.
+void fill(FakeLog& log, int entries, const std::string& variant = "") {
+  for (int i = 0; i < entries; ++i) {
+    const LogHead head = log.head();
+    const std::uint32_t count = head.entry_count % 3 == 2 ? 0 : 2;
+    CHECK(log.append(eventstore::next_entry(head, count, 20, variant)) ==
+          eventstore::AppendOutcome::kCommitted);
+  }
+}
+
+TEST(WitnessTest, what_has_seen_nothing_agrees_with_every_log) {
+  const eventstore::TempDir dir;
+  const auto witness = Witness::open(dir.file("witness"));
+  ASSERT_TRUE(witness.ok()) << witness.status().message();
+  FakeLog log;
+  EXPECT_TRUE((*witness)->check(log).ok());
+  fill(log, 3);
+  EXPECT_TRUE((*witness)->check(log).ok());
+}
+
+TEST(WitnessTest, a_log_that_went_on_holds_what_was_seen_at_every_point) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  for (int i = 0; i < 12; ++i) {
+    fill(log, 1);
+    const std::string path = dir.file("witness" + std::to_string(i));
+    ASSERT_TRUE((*Witness::open(path))->remember(log.head()).ok());
+  }
+  for (int i = 0; i < 12; ++i) {
+    const auto again = Witness::open(dir.file("witness" + std::to_string(i)));
+    ASSERT_TRUE(again.ok());
+    const Status held = (*again)->check(log);
+    EXPECT_TRUE(held.ok()) << i << ": " << held.message();
+  }
+}
+
+TEST(WitnessTest, a_log_that_was_rolled_back_is_named) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  fill(log, 6);
+  const auto witness = Witness::open(dir.file("witness"));
+  ASSERT_TRUE((*witness)->remember(log.head()).ok());
+  FakeLog older;
+  fill(older, 5);
+  const Status held = (*witness)->check(older);
+  EXPECT_EQ(held.code(), StatusCode::kCorrupt);
+  EXPECT_NE(held.message().find("rolled back"), std::string::npos) << held.message();
+}
+
+TEST(WitnessTest, a_log_that_was_rolled_back_and_written_on_is_named) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  fill(log, 6);
+  const auto witness = Witness::open(dir.file("witness"));
+  ASSERT_TRUE((*witness)->remember(log.head()).ok());
+  FakeLog other;
+  fill(other, 4);
+  fill(other, 6, "other");
+  const Status held = (*witness)->check(other);
+  EXPECT_EQ(held.code(), StatusCode::kCorrupt);
+  EXPECT_NE(held.message().find("another past"), std::string::npos) << held.message();
+}
+
+TEST(WitnessTest, a_damaged_file_is_not_believed) {
+  const eventstore::TempDir dir;
+  eventstore::write_file(dir.file("witness"), std::string(8'192, 'x'));
+  EXPECT_EQ(Witness::open(dir.file("witness")).status().code(), StatusCode::kCorrupt);
+  EXPECT_EQ(seen_by_witness(dir.file("none")).status().code(), StatusCode::kNotFound);
+}
+
+TEST(WitnessTest, verify_finds_a_directory_that_was_put_back_as_a_whole) {
+  const eventstore::TempDir dir;
+  const std::string ledger = dir.file("ledger");
+  TickingClock clock;
+  make_ledger(ledger, clock, 50);
+  std::filesystem::copy(ledger, dir.file("older"), std::filesystem::copy_options::recursive);
+  const std::string path = dir.file("witness");
+  {
+    auto log = eventstore::RocksLog::open(ledger, {});
+    ASSERT_TRUE(log.ok());
+    const LogHead head = (*log)->head();
+    ASSERT_EQ((*log)->append(eventstore::next_entry(head, 0)),
+              eventstore::AppendOutcome::kCommitted);
+    ASSERT_TRUE((*Witness::open(path))->remember((*log)->head()).ok());
+  }
+  VerifyOptions options;
+  options.witness_file = path;
+  const auto sound = verify(ledger, options);
+  ASSERT_TRUE(sound.ok()) << sound.status().message();
+  EXPECT_TRUE(sound->ok()) << to_text(*sound);
+  const auto older = verify(dir.file("older"), options);
+  ASSERT_TRUE(older.ok()) << older.status().message();
+  ASSERT_FALSE(older->ok());
+  EXPECT_EQ(older->difference->check, "witness");
+}
+
+}  // namespace
+}  // namespace daybook::replay
