@@ -31,6 +31,10 @@ void check_resolved(const app::SettingLayers& layers) {
   const app::Config& config = settings->config;
   require(app::parse_listen(config.listen).has_value(), "a node can listen");
   require(!config.data_dir.empty(), "a node has a directory");
+  for (const std::string* text :
+       {&config.data_dir, &config.listen, &config.tls_certificate_file, &config.tls_key_file}) {
+    require(text->find('\0') == std::string::npos, "no text ends before its end");
+  }
   require(config.queue_commands_max > 0 && config.connections_max > 0 &&
               config.reader_threads >= 1 && config.reader_threads <= 256 && config.drain_ms >= 0 &&
               config.drain_ms <= 8'000 && config.settle_interval_ms > 0,
