@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -5,6 +6,7 @@
 
 #include "eventstore/decoded_entry.h"
 #include "eventstore/entry.h"
+#include "eventstore/wire.h"
 #include "tests/fuzz/targets.h"
 
 namespace daybook::fuzz {
@@ -26,10 +28,49 @@ void check_events(const Entry& entry) {
   require(body == entry.body, "the frames of a body are canonical");
 }
 
-}  // namespace
+/// A stored entry with this body as it is on disk, compressed or said to be: all that a damaged or
+/// hostile frame can say, behind lengths that fit.
+std::string with_frame(std::string_view bytes) {
+  eventstore::WireReader head(bytes);
+  const std::uint64_t count = head.varint();
+  const std::uint64_t raw_size = head.varint();
+  const std::string_view frame = head.raw(head.remaining());
+  constexpr std::uint32_t kMagic = 0x314B4244;
+  std::string stored;
+  eventstore::WireWriter out(stored);
+  out.fixed32(kMagic);
+  out.fixed8(1);                              // format
+  out.fixed8(0);                              // kind: events
+  out.fixed8(1);                              // flags: zstd
+  for (int i = 0; i < 4; ++i) out.varint(0);  // partition, generation, number, position
+  out.varint(count);
+  out.fixed64(0);
+  out.varint(0);
+  out.raw(std::string(32, '\0'));
+  out.varint(raw_size);
+  out.text(frame);
+  return stored;
+}
 
-/// The stored form of an entry: header, and a body that may be compressed.
-void entry(std::string_view bytes) {
+/// An entry of these events, one a line, at any place of the log.
+void check_written(std::string_view lines) {
+  Entry written;
+  written.base_position = written.entry_no = lines.size();
+  while (!lines.empty() && written.count < eventstore::kEntryEventsMax) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    if (end > 0 && end <= eventstore::kEventBytesMax) {
+      eventstore::append_event_bytes(written.body, lines.substr(0, end));
+      ++written.count;
+    }
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  if (written.count == 0) return;
+  const auto read = eventstore::decode_entry(eventstore::encode_entry(written));
+  require(read.ok() && *read == written, "what is written is read");
+  check_events(*read);
+}
+
+void check_stored(std::string_view bytes) {
   const auto decoded = eventstore::decode_entry(bytes);
   if (!decoded.ok()) {
     require(decoded.status().code() == StatusCode::kCorrupt, "what is no entry is corrupt");
@@ -53,6 +94,16 @@ void entry(std::string_view bytes) {
   if (!events.ok()) return;
   require(events->events.size() == decoded->count && events->bytes.size() == decoded->count,
           "every event of an entry is decoded");
+}
+
+}  // namespace
+
+/// The stored form of an entry: header, and a body that may be compressed. `Z`: its counts and the
+/// compressed body alone. `L`: lines to write an entry of.
+void entry(std::string_view bytes) {
+  if (bytes.starts_with('Z')) return check_stored(with_frame(bytes.substr(1)));
+  if (bytes.starts_with('L')) return check_written(bytes.substr(1));
+  check_stored(bytes);
 }
 
 }  // namespace daybook::fuzz
