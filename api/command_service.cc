@@ -1,7 +1,5 @@
 #include "api/command_service.h"
 
-#include <algorithm>
-#include <charconv>
 #include <utility>
 #include <variant>
 
@@ -12,21 +10,17 @@
 #include "api/fingerprint.h"
 #include "api/problem.h"
 #include "api/query_params.h"
+#include "api/request_headers.h"
 #include "domain/base/check.h"
 #include "eventstore/digest.h"
 
 namespace daybook::api {
 namespace {
 
-constexpr std::size_t kKeyMax = 255;
 /// Hexadecimal digits of an account id made from an idempotency key.
 constexpr std::size_t kGeneratedIdDigits = 24;
 /// How long the answer to an erasure waits for the values to be gone from every file.
 constexpr std::int64_t kEraseWaitMicros = 20'000'000;
-
-bool is_visible_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
-}
 
 HttpResponse invalid_request(const std::vector<InputError>& errors, const std::string& request_id) {
   ProblemExtras extras;
@@ -37,16 +31,6 @@ HttpResponse invalid_request(const std::vector<InputError>& errors, const std::s
   }
   return problem(422, card_data ? kCardDataSlug : "validation", "the request is not valid",
                  request_id, extras);
-}
-
-/// `"17"` and nothing else: versions are strong and one alone is compared.
-std::optional<std::uint64_t> parse_etag(std::string_view text) {
-  if (text.size() < 3 || text.front() != '"' || text.back() != '"') return std::nullopt;
-  text = text.substr(1, text.size() - 2);
-  std::uint64_t version = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return version;
 }
 
 HttpResponse later(std::string_view slug, std::string_view detail, const std::string& id) {
@@ -151,7 +135,7 @@ std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& req
                                                          eventstore::Command& command) const {
   if (request.idempotency_key) {
     const std::string& key = *request.idempotency_key;
-    if (key.empty() || key.size() > kKeyMax || !is_visible_ascii(key)) {
+    if (!is_idempotency_key(key)) {
       return problem(400, "malformed-idempotency-key", "1 to 255 visible ASCII characters",
                      request.request_id);
     }
@@ -161,7 +145,7 @@ std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& req
                    request.request_id);
   }
   if (request.if_match) {
-    command.if_match = parse_etag(*request.if_match);
+    command.if_match = parse_if_match(*request.if_match);
     if (!command.if_match) {
       return problem(400, "malformed-header", "If-Match must be a quoted version",
                      request.request_id);

@@ -168,6 +168,7 @@ std::string assign(Settings& settings, const Setting& setting, const std::string
 
 /// What is wrong with a value that has the right type; empty if nothing is.
 std::string objection(const Setting& setting, const std::string& text) {
+  if (text.find('\0') != std::string::npos) return "expected a text without a NUL";
   if (setting.name == "listen" && !parse_listen(text)) {
     return "expected IP:PORT, as in 127.0.0.1:8080 or [::1]:8080, found \"" + text + "\"";
   }
@@ -214,6 +215,8 @@ std::optional<ListenAddress> parse_listen(std::string_view text) {
   const bool in_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (in_brackets) host = host.substr(1, host.size() - 2);
   ListenAddress address{std::string(host), static_cast<std::uint16_t>(*port)};
+  // The system's functions would read no further than to a NUL.
+  if (host.find('\0') != std::string_view::npos) return std::nullopt;
   // Names are not resolved: what a server listens on must not depend on who answers for a name.
   in6_addr parsed{};
   const int family = in_brackets ? AF_INET6 : AF_INET;

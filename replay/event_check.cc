@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "domain/base/check.h"
+#include "domain/base/utf8.h"
 #include "domain/posting_rules.h"
 #include "eventstore/event_id.h"
 
@@ -259,6 +260,73 @@ std::uint64_t named_version(const Body& body) {
   return version;
 }
 
+/// What to_rfc3339 can write.
+bool has_public_text(Instant time) {
+  static const std::optional<Instant> first = parse_rfc3339("0000-01-01T00:00:00Z");
+  static const std::optional<Instant> last = parse_rfc3339("9999-12-31T23:59:59.999999Z");
+  return time >= first && time <= last;
+}
+
+/// Looks for texts that are no UTF-8 or hold a NUL, and times that have no RFC 3339 form: an
+/// "archive" for domain's serialize(). What stands in hexadecimal outside may be any bytes.
+class PublicValues {
+ public:
+  template <class... Fields>
+  void operator()(Fields&&... fields) {
+    (look_at(fields.name, fields.value), ...);
+  }
+  bool good() const { return good_; }
+
+  void look_at(std::string_view /*name*/, const Instant& time) {
+    if (!has_public_text(time)) good_ = false;
+  }
+  void look_at(std::string_view name, const std::string& text) {
+    if (name == "secret_hmac") return;
+    if (!is_utf8(text) || text.find('\0') != std::string::npos) good_ = false;
+  }
+
+ private:
+  template <class T>
+  void look_at(std::string_view name, const std::optional<T>& value) {
+    if (value) look_at(name, *value);
+  }
+  template <class T>
+  void look_at(std::string_view name, const std::vector<T>& values) {
+    for (const T& value : values) look_at(name, value);
+  }
+  template <class T>
+  void look_at(std::string_view name, const T& value) {
+    if constexpr (std::is_same_v<T, AccountId>) {
+      look_at(name, value.value());
+    } else if constexpr (is_one_of<T, domain::Attribute, domain::InitialTag>) {
+      look_at("", value.name);
+      look_at("", value.value);
+    } else if constexpr (std::is_same_v<T, domain::AccountEventRef>) {
+      look_at("", value.account.value());
+    } else if constexpr (std::is_same_v<T, domain::KeyGrant>) {
+      // serialize() is one function for reading and writing; this only reads.
+      domain::KeyGrant grant = value;
+      grant.serialize(*this);
+    }
+  }
+
+  bool good_ = true;
+};
+
+std::optional<Finding> check_values(const RecordedEvent& event) {
+  PublicValues values;
+  std::visit([&](auto body) { body.serialize(values); }, event.event);
+  for (const std::string* text :
+       {&event.stream.tenant.value(), &event.stream.id, &event.actor, &event.idempotency_key}) {
+    values.look_at("", *text);
+  }
+  values.look_at("", event.recorded_at);
+  values.look_at("", event.effective_at);
+  if (values.good()) return std::nullopt;
+  return Finding{"values", "texts in UTF-8 without a NUL, times of the years 0000 to 9999",
+                 "others"};
+}
+
 /// What the public form of an event needs: one object of attributes or tags, ids of what it names.
 std::optional<Finding> check_public(const RecordedEvent& event) {
   return std::visit(
@@ -338,6 +406,7 @@ std::optional<Finding> check_form(const RecordedEvent& event) {
                    to_rfc3339(event.effective_at)};
   }
   if (auto finding = check_public(event)) return finding;
+  if (auto finding = check_values(event)) return finding;
   return check_postings(event);
 }
 

@@ -26,7 +26,8 @@ struct Finding {
   bool operator==(const Finding&) const = default;
 };
 
-/// The event by itself: names, type against stream, rules, what its public form needs, amounts that
+/// The event by itself: names, type against stream, rules, what its public form needs (UTF-8, times
+/// that have a text), amounts that
 /// can be negated, postings that sum to zero. What follows may be called only for events that pass.
 std::optional<Finding> check_form(const domain::RecordedEvent& event);
 

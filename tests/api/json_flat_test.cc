@@ -27,6 +27,7 @@ TEST(JsonFlatTest, plain_values_come_in_their_order_as_text) {
             (Members{{"b", "x"}, {"a", ""}, {" org", "y z"}}));
   EXPECT_EQ(members_of(R"({"n":-1.50e+3,"t":true,"f":false,"z":null,"":"e"})"),
             (Members{{"n", "-1.50e+3"}, {"t", "true"}, {"f", "false"}, {"z", ""}, {"", "e"}}));
+  EXPECT_EQ(members_of(R"({"n":1E400,"m":-1e-400})"), (Members{{"n", "1E400"}, {"m", "-1e-400"}}));
   EXPECT_EQ(members_of(R"({"q":"\"\\\/\n\u20ac\ud83d\ude00"})"), (Members{{"q", "\"\\/\n€😀"}}));
 }
 
@@ -74,7 +75,8 @@ TEST(JsonFlatTest, refusal_says_why) {
   EXPECT_EQ(message("{\"a\":{}}"), "holds a nested object");
   EXPECT_EQ(message("[]"), "is not an object");
   EXPECT_EQ(message("7"), "is not an object");
-  EXPECT_EQ(message("{\"a\":1,\"a\":2}"), "has the name 'a' twice");
+  EXPECT_EQ(message("{\"a\":1,\"a\":2}"),
+            "is not JSON: two members of one object have the same name (at byte 10)");
   EXPECT_EQ(message("{\"a\" 1}"),
             "is not JSON: Missing a colon after a name of object member. (at byte 5)");
 }

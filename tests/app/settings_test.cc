@@ -179,5 +179,18 @@ TEST(SettingsTest, the_file_is_found_by_flag_or_by_variable_and_must_be_there) {
   EXPECT_FALSE(load_settings({}, path, environment({})).ok());
 }
 
+TEST(SettingsTest, a_text_with_a_nul_is_refused_since_systems_read_no_further) {
+  EXPECT_FALSE(parse_listen(std::string_view("127.0.0.1\0x:80", 14)).has_value());
+  EXPECT_FALSE(parse_listen(std::string_view("[::1\0]:80", 9)).has_value());
+  for (const std::string_view line :
+       {R"(data = "a\u0000b")", R"(listen = "127.0.0.1\u0000:80")", R"(log = "rocksdb\u0000")"}) {
+    SettingLayers layers;
+    const auto values = settings_in_toml(line, "f");
+    ASSERT_TRUE(values.ok()) << line;
+    layers.file = *values;
+    EXPECT_FALSE(resolve_settings(layers).ok()) << line;
+  }
+}
+
 }  // namespace
 }  // namespace daybook::app
