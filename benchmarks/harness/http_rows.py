@@ -19,12 +19,17 @@ SHARES = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
 
 def load(bench, server, key_file, seconds, **options):
-    """One run of benchmarks/http_load.cc."""
+    """One run of benchmarks/http_load.cc, and the CPU that the server spent for each charge. The
+    opening of accounts is in that, the load itself is not."""
     command = [bench.load_binary, "--port", server.port, "--key-file", key_file,
                "--seconds", seconds]
     for name, value in options.items():
         command += ["--" + name, value]
-    return run_json(command, seconds + 120)
+    before = server.cpu_seconds()
+    run = run_json(command, seconds + 120)
+    spent = server.cpu_seconds() - before
+    done = run["per_second"] * seconds
+    return {**run, "cpu_us": round(spent * 1e6 / done, 1) if done else 0}
 
 
 def ms(micros):
@@ -37,7 +42,8 @@ def figure_of(system, clients, runs, **more):
     return {"system": system, "clients": clients, "charges_per_request": runs[0]["batch"],
             "per_second": median(rates), "spread": spread(rates),
             "p50_ms": ms(median([run["p50_us"] for run in runs])),
-            "p99_ms": ms(median([run["p99_us"] for run in runs])), "runs": rates, **more}
+            "p99_ms": ms(median([run["p99_us"] for run in runs])),
+            "server_cpu_us": median([run["cpu_us"] for run in runs]), "runs": rates, **more}
 
 
 def measure_postgres(bench):
@@ -113,7 +119,8 @@ def line(what, run):
             "per_second": run["per_second"], "lag_median_s": run["lag_median_s"],
             "lag_max_s": run["lag_max_s"], "drain_s": run["drain_s"],
             "refused": run["refused"], "missed_requests": run["missed_requests"],
-            "p50_ms": ms(run["p50_us"]), "p99_ms": ms(run["p99_us"]), "max_ms": ms(run["max_us"])}
+            "p50_ms": ms(run["p50_us"]), "p99_ms": ms(run["p99_us"]), "max_ms": ms(run["max_us"]),
+            "server_cpu_us": run["cpu_us"]}
 
 
 def repeated(bench, ledger, lines, rate, runs):
@@ -135,7 +142,7 @@ def find_sustained(bench, ledger, lines):
     if runs:
         return runs
     for share in SHARES:
-        rate = int(closed["per_second"] * share)
+        rate = max(1, int(closed["per_second"] * share))
         probe = watched(bench, ledger, scale.probe_seconds, rate)
         lines.append(line(f"{share:.0%} of that", probe))
         if not keeps_up(probe):
@@ -190,7 +197,8 @@ def as_of(bench):
     figures = [{"clients": clients, "reads_per_second": median([r["per_second"] for r in group]),
                 "p50_ms": ms(median([r["p50_us"] for r in group])),
                 "p99_ms": ms(median([r["p99_us"] for r in group])),
-                "max_ms": ms(max(r["max_us"] for r in group))} for clients, group in runs]
+                "max_ms": ms(max(r["max_us"] for r in group)),
+                "server_cpu_us": median([r["cpu_us"] for r in group])} for clients, group in runs]
     return {"checks": {"p99_ms": max(figure["p99_ms"] for figure in figures)}, "figures": figures,
             "notes": {"events_of_the_account": events, "run_seconds": bench.scale.seconds}}
 

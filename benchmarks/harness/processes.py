@@ -68,6 +68,12 @@ class Process:
         with open(self.log, encoding="utf-8", errors="replace") as log:
             raise Failed(f"{self.command[0]} did not start: {log.read()[-2000:]}")
 
+    def cpu_seconds(self):
+        """Spent so far by all of its threads."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def kill(self):
         """As a crash: no time for anything."""
         self.process.kill()
