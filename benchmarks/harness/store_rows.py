@@ -87,7 +87,9 @@ def batch_curve(bench):
                                  scale.accounts, "--keys", "random", "--ledger", directory,
                                  "--no-bare")
         figures += [in_process_line(found, store="large") for found in done["in_process"]]
-    return {"checks": {}, "figures": figures, "notes": {"run_seconds": scale.curve_seconds}}
+    return {"checks": {}, "figures": figures,
+            "notes": {"run_seconds": scale.curve_seconds,
+                      "batches_in_flight": done["in_process"][0]["batches_in_flight"]}}
 
 
 def growth(bench):
