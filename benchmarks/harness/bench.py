@@ -29,6 +29,7 @@ class Bench:
 
     def __init__(self, options, scale, stack):
         self.scale = scale
+        self.commit = commit()
         self.binary = os.path.join(options.build, "daybook")
         self.noop_binary = os.path.join(options.build, "noop_server")
         self.load_binary = os.path.join(options.build, "http_load")
@@ -72,7 +73,7 @@ def measure(bench, row, directory):
     """Runs one row and writes build/bench/NAME.json."""
     say(f"{row.name}: {row.title}")
     result = {
-        "row": row.name, "title": row.title, "scale": bench.scale.name, "commit": commit(),
+        "row": row.name, "title": row.title, "scale": bench.scale.name, "commit": bench.commit,
         "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "machine": machine.describe(bench.place), "sync_mode": machine.SYNC_MODE,
     }
