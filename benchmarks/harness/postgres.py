@@ -17,7 +17,7 @@ import time
 from processes import STOP_SECONDS, Failed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ACCOUNTS = 10000
+ACCOUNTS = 1000  # as many as the row http charges
 BATCH = 1000
 SHARED_BUFFERS = "1GB"
 START_SECONDS = 60
