@@ -7,6 +7,7 @@ synchronous_commit are on, and the run proves it by asking the server.
 
 import glob
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -70,7 +71,6 @@ class Cluster:
 
     def _preexec(self):
         if self.user:
-            import pwd
             entry = pwd.getpwnam(self.user)
             os.setgroups([])
             os.setgid(entry.pw_gid)

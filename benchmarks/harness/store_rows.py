@@ -122,7 +122,7 @@ def bytes_of_a_charge(bench):
     for batch, seconds in ((1, bench.scale.seconds), (BATCH, max(1, bench.scale.seconds // 3))):
         with bench.scratch("ledger") as directory:
             with Ledger(bench.binary, directory) as ledger:
-                # One connection: a request is an entry.
+                # One connection: no other charges share its entries.
                 load(bench, ledger, ledger.key_file, 1, batch=batch, connections=1)
             before, begin = flushed_log(bench, directory)
             with Ledger(bench.binary, directory) as ledger:
