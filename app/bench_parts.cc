@@ -13,6 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include <sys/resource.h>
+
+#include "app/bench_load.h"
 #include "app/countdown.h"
 #include "app/node.h"
 #include "app/stop_signal.h"
@@ -44,6 +47,7 @@ struct Batch {
   explicit Batch(std::size_t size) : countdown(size) {}
   Countdown countdown;
   std::atomic<std::size_t> recorded{0};
+  std::atomic<std::size_t> replayed{0};
   std::atomic<std::size_t> busy{0};
   std::atomic<std::size_t> failed{0};
 
@@ -56,6 +60,8 @@ struct Batch {
         ++busy;
         break;
       case eventstore::AnswerKind::kReplayed:
+        ++replayed;
+        break;
       case eventstore::AnswerKind::kUnchanged:
       case eventstore::AnswerKind::kRejected:
       case eventstore::AnswerKind::kKeyReused:
@@ -85,10 +91,73 @@ domain::Currency dollars() {
   return *currency;
 }
 
+std::uint64_t cpu_nanoseconds() {
+  rusage usage{};
+  CHECK(::getrusage(RUSAGE_SELF, &usage) == 0);
+  const auto of = [](const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(time.tv_usec) * 1'000;
+  };
+  return of(usage.ru_utime) + of(usage.ru_stime);
+}
+
 void submit(Node& node, eventstore::Command command, const std::shared_ptr<Batch>& batch) {
   node.submit(std::move(command),
               [batch](const eventstore::Answer& answer) { batch->take(answer); });
 }
+
+/// Charges in batches, some of them in flight.
+class ChargeLoop {
+ public:
+  ChargeLoop(Node& node, const BenchLoad& load)
+      : node_(node),
+        load_(load),
+        position_(node.committed()),
+        accounts_(load.distribution, load.accounts) {}
+
+  /// Sends one batch and waits until there is room for the next.
+  Status charge(std::size_t size) {
+    const auto batch = std::make_shared<Batch>(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      eventstore::Command command = command_for(accounts_.next());
+      command.body = domain::AccountCommand(domain::PostCharge{
+          amount_, domain::Enforcement::kRecord, "Object storage", std::nullopt, {}});
+      command.idempotency_key = bench_key(load_.keys, position_, sent_++);
+      submit(node_, std::move(command), batch);
+    }
+    in_flight_.push_back(batch);
+    return in_flight_.size() < load_.batches ? Status() : settle_oldest();
+  }
+
+  Status settle_all() {
+    Status status;
+    while (!in_flight_.empty() && status.ok()) status = settle_oldest();
+    return status;
+  }
+
+  std::uint64_t recorded() const { return recorded_; }
+
+ private:
+  Status settle_oldest() {
+    const std::shared_ptr<Batch> oldest = in_flight_.front();
+    in_flight_.pop_front();
+    oldest->countdown.wait();
+    recorded_ += oldest->recorded;
+    if (oldest->failed + oldest->replayed > 0) return io_error("a charge was not recorded");
+    // Read models are too far behind: as a client told to come back later, wait; the time counts.
+    if (oldest->busy > 0) std::this_thread::sleep_for(kBusyPause);  // bounded
+    return Status();
+  }
+
+  Node& node_;
+  BenchLoad load_;
+  domain::Money amount_ = {{int128{4'200'000'000}}, dollars()};
+  std::uint64_t position_;  ///< Of the ledger's end when the loop began.
+  std::uint64_t sent_ = 0;
+  std::uint64_t recorded_ = 0;
+  AccountPicker accounts_;
+  std::deque<std::shared_ptr<Batch>> in_flight_;
+};
 
 }  // namespace
 
@@ -115,50 +184,44 @@ Status open_bench_accounts(Node& node, const BenchLoad& load) {
       submit(node, std::move(command), batch);
     }
     batch->countdown.wait();
-    if (batch->recorded != end - begin) return io_error("an account could not be opened");
+    if (batch->recorded + batch->replayed != end - begin)
+      return io_error("an account could not be opened");
   }
   return node.catch_up();
 }
 
-Result<std::uint64_t> run_charges(Node& node, const BenchLoad& load, int run,
-                                  const StopSignal& stop) {
-  const domain::Money amount = {{int128{4'200'000'000}}, dollars()};
-  const std::string prefix = "r" + std::to_string(run) + "-";
-  std::deque<std::shared_ptr<Batch>> in_flight;
-  std::uint64_t next = 0;
-  std::uint64_t recorded = 0;
+Result<BenchRun> run_charges(Node& node, const BenchLoad& load, const StopSignal& stop) {
+  ChargeLoop loop(node, load);
   const auto begin = SteadyClock::now();
-  const std::uint64_t limit = load.milliseconds * 1'000;
-  const auto settle_oldest = [&]() -> Status {
-    const std::shared_ptr<Batch> oldest = in_flight.front();
-    in_flight.pop_front();
-    oldest->countdown.wait();
-    recorded += oldest->recorded;
-    if (oldest->failed > 0) return io_error("a charge was not recorded");
-    // Read models are too far behind: as a client told to come back later, wait; the time counts.
-    if (oldest->busy > 0) std::this_thread::sleep_for(kBusyPause);  // bounded
-    return Status();
-  };
-  while (microseconds_since(begin) < limit && !stop.stopping()) {
-    const auto batch = std::make_shared<Batch>(load.batch);
-    for (std::size_t i = 0; i < load.batch; ++i, ++next) {
-      eventstore::Command command = command_for(next % load.accounts);
-      command.body = domain::AccountCommand(domain::PostCharge{
-          amount, domain::Enforcement::kRecord, "Object storage", std::nullopt, {}});
-      command.idempotency_key = prefix + std::to_string(next);
-      submit(node, std::move(command), batch);
+  const std::uint64_t cpu = cpu_nanoseconds();
+  Status status;
+  while (status.ok() && microseconds_since(begin) < load.milliseconds * 1'000 && !stop.stopping()) {
+    status = loop.charge(load.batch);
+  }
+  if (status.ok()) status = loop.settle_all();
+  if (status.ok() && stop.stopping()) status = io_error("stopped");
+  if (!status.ok()) return status;
+  return BenchRun{rate_of(loop.recorded(), microseconds_since(begin)),
+                  (cpu_nanoseconds() - cpu) / std::max<std::uint64_t>(loop.recorded(), 1)};
+}
+
+Status preload(Node& node, const BenchLoad& load, std::uint64_t events, const StopSignal& stop) {
+  constexpr std::uint64_t kBatch = 8'190;
+  while (node.committed() < events) {
+    // A charge that is refused for now leaves a gap, which the next round fills.
+    ChargeLoop loop(node, load);
+    const std::uint64_t missing = events - node.committed();
+    Status status;
+    for (std::uint64_t done = 0; done < missing && status.ok() && !stop.stopping();) {
+      const std::uint64_t batch = std::min(kBatch, missing - done);
+      status = loop.charge(batch);
+      done += batch;
     }
-    in_flight.push_back(batch);
-    if (in_flight.size() < load.batches) continue;
-    const Status status = settle_oldest();
+    if (status.ok()) status = loop.settle_all();
+    if (status.ok() && stop.stopping()) status = io_error("stopped");
     if (!status.ok()) return status;
   }
-  while (!in_flight.empty()) {
-    const Status status = settle_oldest();
-    if (!status.ok()) return status;
-  }
-  if (stop.stopping()) return io_error("stopped");
-  return rate_of(recorded, microseconds_since(begin));
+  return node.catch_up();
 }
 
 Result<BenchBodies> read_bodies(const std::string& dir, std::size_t batch,
@@ -194,6 +257,25 @@ Result<BenchBodies> read_bodies(const std::string& dir, std::size_t batch,
   seal();
   if (packed.bodies.empty()) return invalid(dir + " holds no event");
   return packed;
+}
+
+Result<std::uint64_t> read_log_rate(const std::string& dir) {
+  eventstore::RocksLog::Options options;
+  options.read_only = true;
+  auto log = eventstore::RocksLog::open(dir, options);
+  if (!log.ok()) return log.status();
+  const auto begin = SteadyClock::now();
+  auto cursor = (*log)->read(0);
+  if (!cursor.ok()) return cursor.status();
+  std::uint64_t events = 0;
+  while (true) {
+    auto entry = (*cursor)->next();
+    if (!entry.ok()) return entry.status();
+    if (!entry->has_value()) break;
+    events += (*entry)->count;
+  }
+  if (events != (*log)->head().next_position) return corrupt("the log does not hold its events");
+  return rate_of(events, microseconds_since(begin));
 }
 
 Result<std::uint64_t> run_bare_log(const std::string& dir, const BenchBodies& bodies,

@@ -1,245 +1,254 @@
-// Charges over HTTP in a closed loop: each connection sends its next request when it has the answer
-// to the last one. One thread, epoll, keep-alive. Any server that answers 2xx will do.
+// Load on an HTTP server, and what it did. Prints one JSON object.
 //
-//   http_load PORT KEY_FILE [SECONDS=5] [CONNECTIONS=64] [ACCOUNTS=1000] [RUNS=3]
+//   http_load --port PORT --key-file FILE [--NAME VALUE ...]
 //
-// Opens the accounts first, unmeasured. Prints one JSON object: requests/s (median of the runs) and
-// the latencies of that run in microseconds.
+//   seconds      of the measured run [5]
+//   connections  keep-alive connections [64]
+//   batch        charges of one request: 1 is POST …/charges, more are POST /v1/batch [1]
+//   rate         charges per second, open loop: latency counts from when a request was due, so that
+//                a server that stalls does not slow the clock down; 0 is a closed loop [0]
+//   accounts     how many are charged, at random [1000]
+//   prefix       they are PREFIX0, PREFIX1, … and exist; without it new ones are opened first
+//   get          FILE with a path a line: GET them in turn instead of charging
+//
+// Without --prefix any server that answers 2xx will do. A 503 is a charge that is refused for now:
+// counted, and in a closed loop the connection rests for 50 ms. Any other answer ends the program.
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <map>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "benchmarks/load_loop.h"
 
+namespace daybook::benchmarks {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
-constexpr std::size_t kAnswerBytesMax = std::size_t{64} * 1024;
-constexpr std::chrono::seconds kSilenceMax{10};
+constexpr std::string_view kCharge =
+    R"({"amount":{"amount":"0.0042","currency":"USD"},"enforce":"record"})";
 
 struct Options {
   std::uint16_t port = 0;
   std::string key;
   std::chrono::seconds time{5};
   std::size_t connections = 64;
+  std::size_t batch = 1;
+  std::uint64_t rate = 0;
   std::size_t accounts = 1'000;
-  std::size_t runs = 3;
-};
-
-struct Connection {
-  int file = -1;
-  std::string answer;
-  SteadyClock::time_point sent;
-};
-
-struct Run {
-  std::uint64_t answers = 0;
-  std::uint64_t microseconds = 0;
-  std::vector<std::uint32_t> latencies;  ///< Microseconds.
+  std::string prefix;
+  std::vector<std::string> paths;
 };
 
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 
-/// Bytes of the first answer in `text`, 0 while it is incomplete. Knows Content-Length alone.
-std::size_t answer_size(std::string_view text) {
-  const std::size_t head = text.find("\r\n\r\n");
-  if (head == std::string_view::npos) return 0;
-  if (!text.starts_with("HTTP/1.1 2")) fail("answered: " + std::string(text.substr(0, 300)));
-  constexpr std::string_view kLength = "Content-Length: ";
-  const std::size_t at = text.find(kLength);
-  if (at > head) fail("an answer without Content-Length");
-  std::size_t length = 0;
-  const char* digits = text.data() + at + kLength.size();
-  std::from_chars(digits, text.data() + head, length);
-  const std::size_t size = head + 4 + length;
-  return text.size() >= size ? size : 0;
-}
-
-class Load {
+/// Makes the requests and counts what became of them.
+class Client {
  public:
-  explicit Load(Options options) : options_(std::move(options)), epoll_(::epoll_create1(0)) {
-    if (epoll_ < 0) fail("epoll_create1 failed");
-    for (std::size_t i = 0; i < options_.connections; ++i) connect_one(i);
+  explicit Client(const Options& options) : options_(options) {
     // Keys and accounts of another start of this program on the same ledger stay different.
-    prefix_ = std::to_string(SteadyClock::now().time_since_epoch().count()) + "-";
-  }
-  ~Load() {
-    for (const Connection& connection : connections_) ::close(connection.file);
-    ::close(epoll_);
-  }
-  Load(const Load&) = delete;
-  Load& operator=(const Load&) = delete;
-
-  void open_accounts() {
-    run([this](std::uint64_t n) { return n < options_.accounts; },
-        [this](std::uint64_t n) {
-          return request("/v1/accounts", R"({"id":")" + account(n) + R"(","currency":"USD"})");
-        });
+    unique_ = std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) + "-";
+    prefix_ = options.prefix.empty() ? "load-" + unique_ : options.prefix;
   }
 
-  Run charge() {
-    const auto end = SteadyClock::now() + options_.time;
-    return run([end](std::uint64_t) { return SteadyClock::now() < end; },
-               [this](std::uint64_t n) {
-                 return request(
-                     "/v1/accounts/" + account(n % options_.accounts) + "/charges",
-                     R"({"amount":{"amount":"0.0042","currency":"USD"},"enforce":"record"})");
-               });
+  void open_account(std::uint64_t n, std::string& bytes) {
+    post("/v1/accounts", R"({"id":")" + account(n) + R"(","currency":"USD"})", bytes);
   }
+
+  void charge(std::string& bytes) {
+    if (options_.batch == 1) return post(charges_path(), kCharge, bytes);
+    body_ = R"({"commands":[)";
+    for (std::size_t i = 0; i < options_.batch; ++i) {
+      body_ += i == 0 ? R"({"method":"POST","path":")" : R"(,{"method":"POST","path":")";
+      body_ += charges_path();
+      body_ += R"(","idempotency_key":")";
+      body_ += next_key();
+      body_ += R"(","body":)";
+      body_ += kCharge;
+      body_ += '}';
+    }
+    body_ += "]}";
+    post("/v1/batch", body_, bytes);
+  }
+
+  void get(std::uint64_t n, std::string& bytes) const {
+    bytes +=
+        "GET " + options_.paths[n % options_.paths.size()] + " HTTP/1.1\r\n" + common() + "\r\n";
+  }
+
+  /// True if something was refused for now.
+  bool take(const Answered& answer) {
+    const bool is_batch = options_.batch > 1 && answer.status == 200 && options_.paths.empty();
+    const std::uint64_t done = is_batch ? recorded_in(answer.body)
+                               : answer.status >= 200 && answer.status < 300 ? 1
+                                                                             : 0;
+    if (done == 0 && answer.status != 503 && !is_batch) {
+      fail("answered " + std::to_string(answer.status) + ": " +
+           std::string(answer.body.substr(0, 300)));
+    }
+    const std::uint64_t asked = options_.paths.empty() && !opening_ ? options_.batch : 1;
+    recorded_ += done;
+    refused_ += asked - done;
+    return done < asked;
+  }
+
+  /// Forgets what was counted for the accounts.
+  void opened() {
+    if (refused_ > 0) fail("an account was refused");
+    opening_ = false;
+    recorded_ = 0;
+  }
+
+  std::uint64_t recorded() const { return recorded_; }
+  std::uint64_t refused() const { return refused_; }
 
  private:
-  std::string account(std::uint64_t n) const { return "load-" + prefix_ + std::to_string(n); }
+  std::string account(std::uint64_t n) const { return prefix_ + std::to_string(n); }
+  std::string charges_path() {
+    return "/v1/accounts/" + account(random_() % options_.accounts) + "/charges";
+  }
+  std::string next_key() { return unique_ + std::to_string(++keys_); }
 
-  std::string request(const std::string& path, const std::string& body) {
-    return "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " +
-           options_.key + "\r\nIdempotency-Key: " + prefix_ + std::to_string(++keys_) +
-           "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
+  std::string common() const {
+    return "Host: 127.0.0.1\r\nAuthorization: Bearer " + options_.key + "\r\n";
   }
 
-  void connect_one(std::size_t index) {
-    Connection connection;
-    connection.file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(options_.port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int on = 1;
-    ::setsockopt(connection.file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the sockets interface
-    const auto* where = reinterpret_cast<const sockaddr*>(&address);
-    if (::connect(connection.file, where, sizeof address) != 0) fail("nothing serves on the port");
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = index;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.file, &event) != 0) fail("epoll_ctl failed");
-    connections_.push_back(std::move(connection));
+  void post(std::string_view path, std::string_view body, std::string& bytes) {
+    const bool is_batch = path == "/v1/batch";
+    bytes += "POST ";
+    bytes += path;
+    bytes += " HTTP/1.1\r\n" + common();
+    if (!is_batch) bytes += "Idempotency-Key: " + next_key() + "\r\n";
+    bytes += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+             "\r\n\r\n";
+    bytes += body;
   }
 
-  /// Requests are far smaller than a socket's buffer, so that a blocking send does not block.
-  static void send(Connection& connection, const std::string& bytes) {
-    connection.sent = SteadyClock::now();
-    const ssize_t sent = ::send(connection.file, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent != static_cast<ssize_t>(bytes.size())) fail("a request could not be sent");
-  }
-
-  /// True if a whole answer came.
-  bool receive(Connection& connection) {
-    const ssize_t got = ::recv(connection.file, bytes_.data(), bytes_.size(), MSG_DONTWAIT);
-    if (got <= 0) fail("the server closed a connection");
-    connection.answer.append(bytes_.data(), static_cast<std::size_t>(got));
-    if (connection.answer.size() > kAnswerBytesMax) fail("an answer is too long");
-    const std::size_t size = answer_size(connection.answer);
-    if (size == 0) return false;
-    connection.answer.erase(0, size);
-    return true;
-  }
-
-  /// Sends what `make` gives for 0, 1, 2, … while `more` says so, then waits for the last answers.
-  template <class More, class Make>
-  Run run(const More& more, const Make& make) {
-    Run result;
-    const auto begin = SteadyClock::now();
-    std::uint64_t next = 0;
-    std::size_t waiting = 0;
-    for (Connection& connection : connections_) {
-      if (!more(next)) break;
-      send(connection, make(next++));
-      ++waiting;
-    }
-    std::array<epoll_event, 64> events{};
-    while (waiting > 0) {
-      const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
-                                     static_cast<int>(kSilenceMax.count() * 1'000));
-      if (count <= 0) fail("the server has been silent for too long");
-      for (int i = 0; i < count; ++i) {
-        Connection& connection = connections_[events.at(static_cast<std::size_t>(i)).data.u64];
-        if (!receive(connection)) continue;
-        const auto took = SteadyClock::now() - connection.sent;
-        result.latencies.push_back(static_cast<std::uint32_t>(
-            std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
-        ++result.answers;
-        if (more(next)) {
-          send(connection, make(next++));
-        } else {
-          --waiting;
-        }
+  /// Results of a batch with status 201; all others must be 503.
+  static std::uint64_t recorded_in(std::string_view body) {
+    constexpr std::string_view kStatus = R"("status":)";
+    std::uint64_t recorded = 0;
+    while (true) {
+      // string_view::find stops at every quotation mark on its way.
+      const void* const found = ::memmem(body.data(), body.size(), kStatus.data(), kStatus.size());
+      if (found == nullptr) return recorded;
+      body.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - body.data()) +
+                         kStatus.size());
+      if (body.starts_with("201")) {
+        ++recorded;
+      } else if (!body.starts_with("503")) {
+        fail("a command of a batch was answered " + std::string(body.substr(0, 3)));
       }
     }
-    result.microseconds = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - begin).count());
-    return result;
   }
 
-  Options options_;
-  int epoll_;
-  std::array<char, 16'384> bytes_{};
-  std::vector<Connection> connections_;
+  const Options& options_;
+  std::string unique_;
   std::string prefix_;
+  std::string body_;
+  std::mt19937_64 random_;  // NOLINT(cert-msc51-cpp): the same accounts in every run
   std::uint64_t keys_ = 0;
+  bool opening_ = true;
+  std::uint64_t recorded_ = 0;
+  std::uint64_t refused_ = 0;
 };
 
-std::uint64_t rate(const Run& run) { return run.answers * 1'000'000 / run.microseconds; }
-
-void print(std::vector<Run> runs, const Options& options) {
-  std::sort(runs.begin(), runs.end(),
-            [](const Run& left, const Run& right) { return rate(left) < rate(right); });
-  Run& median = runs[runs.size() / 2];
-  std::sort(median.latencies.begin(), median.latencies.end());
-  const auto percentile = [&median](std::size_t hundredths) {
-    return median.latencies[(median.latencies.size() - 1) * hundredths / 10'000];
+void print(Run run, const Client& client, const Options& options) {
+  std::sort(run.latencies.begin(), run.latencies.end());
+  const auto percentile = [&run](std::size_t per_hundred_thousand) {
+    return run.latencies[(run.latencies.size() - 1) * per_hundred_thousand / 100'000];
   };
-  std::cout << "{\"connections\":" << options.connections
-            << ",\"requests_per_second\":" << rate(median) << ",\"p50_us\":" << percentile(5'000)
-            << ",\"p99_us\":" << percentile(9'900) << ",\"max_us\":" << percentile(10'000)
-            << ",\"runs\":" << runs.size() << "}\n";
+  const auto micros = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(run.took).count());
+  std::cout << "{\"connections\":" << options.connections << ",\"batch\":" << options.batch
+            << ",\"offered_per_second\":" << options.rate << ",\"requests\":" << run.answers
+            << ",\"requests_per_second\":" << run.answers * 1'000'000 / micros
+            << ",\"per_second\":" << client.recorded() * 1'000'000 / micros
+            << ",\"refused\":" << client.refused() << ",\"missed_requests\":" << run.missed
+            << ",\"p50_us\":" << percentile(50'000) << ",\"p90_us\":" << percentile(90'000)
+            << ",\"p99_us\":" << percentile(99'000) << ",\"p999_us\":" << percentile(99'900)
+            << ",\"max_us\":" << percentile(100'000) << "}\n";
+}
+
+std::vector<std::string> lines_of(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  if (lines.empty()) fail(path + " cannot be read or is empty");
+  return lines;
 }
 
 Options read_options(const std::vector<std::string>& arguments) {
-  if (arguments.size() < 2)
-    fail("usage: http_load PORT KEY_FILE [SECONDS [CONNECTIONS [ACCOUNTS [RUNS]]]]");
-  const auto number = [&arguments](std::size_t index, std::size_t otherwise) {
-    return arguments.size() > index ? std::stoul(arguments[index]) : otherwise;
+  std::map<std::string, std::string> given;
+  if (arguments.size() % 2 != 0)
+    fail("usage: http_load --port PORT --key-file FILE [--NAME VALUE]");
+  for (std::size_t i = 0; i < arguments.size(); i += 2) given[arguments[i]] = arguments[i + 1];
+  const auto text = [&given](const std::string& name) {
+    const auto found = given.extract("--" + name);
+    return found.empty() ? std::string() : found.mapped();
+  };
+  const auto number = [&text](const std::string& name, std::uint64_t otherwise) {
+    const std::string value = text(name);
+    return value.empty() ? otherwise : std::stoul(value);
   };
   Options options;
-  options.port = static_cast<std::uint16_t>(number(0, 0));
-  std::ifstream file(arguments[1]);
-  if (!std::getline(file, options.key)) fail("the key file cannot be read");
-  options.time = std::chrono::seconds(number(2, 5));
-  options.connections = std::max(number(3, options.connections), 1UL);
-  options.accounts = std::max(number(4, options.accounts), 1UL);
-  options.runs = std::max(number(5, options.runs), 1UL);
+  options.port = static_cast<std::uint16_t>(number("port", 0));
+  options.key = lines_of(text("key-file")).front();
+  options.time = std::chrono::seconds(std::max(number("seconds", 5), 1UL));
+  options.connections = std::max(number("connections", options.connections), 1UL);
+  options.batch = std::max(number("batch", options.batch), 1UL);
+  options.rate = number("rate", 0);
+  options.accounts = std::max(number("accounts", options.accounts), 1UL);
+  options.prefix = text("prefix");
+  const std::string paths = text("get");
+  if (!paths.empty()) options.paths = lines_of(paths);
+  if (!given.empty()) fail("there is no option " + given.begin()->first);
   return options;
 }
 
+void run(const Options& options) {
+  LoadLoop loop(options.port, options.connections);
+  Client client(options);
+  Plan plan;
+  plan.take = [&client](const Answered& answer) { return client.take(answer); };
+  const bool charges = options.paths.empty();
+  if (charges && options.prefix.empty()) {
+    plan.requests_max = options.accounts;
+    plan.make = [&client](std::uint64_t n, std::string& bytes) { client.open_account(n, bytes); };
+    loop.run(plan);
+  }
+  client.opened();
+  plan.requests_max = UINT64_MAX;
+  plan.time = options.time;
+  if (options.rate > 0) {
+    plan.interval = std::chrono::nanoseconds(1'000'000'000 * options.batch / options.rate);
+  }
+  plan.make = [&client, charges](std::uint64_t n, std::string& bytes) {
+    if (charges) {
+      client.charge(bytes);
+    } else {
+      client.get(n, bytes);
+    }
+  };
+  print(loop.run(plan), client, options);
+}
+
 }  // namespace
+}  // namespace daybook::benchmarks
 
 int main(int argc, char** argv) {
   try {
-    const Options options = read_options({argv + 1, argv + argc});
-    Load load(options);
-    load.open_accounts();
-    std::vector<Run> runs;
-    for (std::size_t i = 0; i < options.runs; ++i) runs.push_back(load.charge());
-    print(std::move(runs), options);
+    daybook::benchmarks::run(daybook::benchmarks::read_options({argv + 1, argv + argc}));
     return EXIT_SUCCESS;
   } catch (const std::exception& error) {
     std::cerr << "http_load: " << error.what() << '\n';

@@ -80,7 +80,14 @@ TEST(CliTest, wrong_usage_is_2_with_nothing_on_stdout) {
            {"inspect", "--data", "d", "--position", "x"},
            {"backup", "--data", "d"},
            {"restore", "--data", "d"},
-           {"bench", "--batch", "0"}}) {
+           {"bench", "--batch", "0"},
+           {"bench", "--accounts", "0"},
+           {"bench", "--runs", "-1"},
+           {"bench", "--distribution", "pareto"},
+           {"bench", "--keys", "sorted"},
+           {"bench", "--preload", "many"},
+           {"bench", "--read-log"},
+           {"bench", "--ledger", ""}}) {
     const Ended ended = run(arguments);
     EXPECT_EQ(ended.status, kExitUsage) << testing::PrintToString(arguments);
     EXPECT_EQ(ended.out, "");
