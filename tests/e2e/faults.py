@@ -3,6 +3,7 @@
 fault_shim.c is compiled with `cc` once per run and preloaded; its orders lie in a mapped file.
 """
 
+import atexit
 import errno
 import mmap
 import os
@@ -29,6 +30,7 @@ def shim():
     global _shim
     if _shim is None:
         folder = tempfile.mkdtemp(prefix="daybook-shim-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = os.path.join(folder, "fault_shim.so")
         subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", path,
                         os.path.join(HERE, "fault_shim.c"), "-ldl"], check=True, timeout=60)
@@ -47,6 +49,11 @@ class FaultyServer(Server):
         self.orders = mmap.mmap(handle, ORDERS.size)
         os.close(handle)
         self.environment = {"LD_PRELOAD": shim(), "FAULT_SHIM_ORDERS": self.orders_path}
+
+    def start(self, wait_ready=True):
+        if not os.path.exists(shim()):  # the loader would only warn
+            raise ServerFailed(f"{shim()} was removed")
+        return super().start(wait_ready)
 
     def preexec(self):
         for what, value in self.limits.items():
