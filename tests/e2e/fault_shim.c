@@ -3,7 +3,7 @@
  *
  * The orders are in a file that the test maps as well (faults.py, struct layout there). `after` calls
  * that match still succeed; then one fails, or all of them if `sticky`, or the process is killed
- * before or after it. A `part` with a `*` is a pattern for the whole path. */
+ * before or after it, or it answers 0 and is not made. A `part` with a `*` is a pattern for the whole path. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 enum { WRITE = 1, SYNC = 2, CREATE = 4, RENAME = 8, READ = 16 };
 enum { UNLINK = 32, TRUNCATE = 64, MKDIR = 128, LINK = 256 };
-enum { FAIL = 0, KILL_BEFORE = 1, KILL_AFTER = 2 };
+enum { FAIL = 0, KILL_BEFORE = 1, KILL_AFTER = 2, LIE = 3 }; /* LIE: 0 without the call */
 
 struct orders {
   int32_t armed;
@@ -52,7 +52,7 @@ __attribute__((constructor)) static void map_orders(void) {
   orders = at;
 }
 
-enum verdict { GOES_ON, FAILS, DIES_AFTER };
+enum verdict { GOES_ON, FAILS, DIES_AFTER, LIES };
 
 static void die(void) {
   kill(getpid(), SIGKILL);
@@ -70,6 +70,7 @@ static enum verdict judge_path(const char* path) {
   if (__sync_fetch_and_add(&orders->hits, 1) > 0 && !orders->sticky) return GOES_ON;
   if (orders->action == KILL_BEFORE) die();
   if (orders->action == KILL_AFTER) return DIES_AFTER;
+  if (orders->action == LIE) return LIES;
   errno = orders->error;
   return FAILS;
 }
@@ -95,6 +96,7 @@ static enum verdict judge(int op, int fd) {
   if (real == NULL) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name); \
   const enum verdict told = (judged);                                  \
   if (told == FAILS) return -1;                                        \
+  if (told == LIES) return 0;                                          \
   const __typeof__(name(__VA_ARGS__)) outcome = real(__VA_ARGS__);     \
   if (told == DIES_AFTER) die();                                       \
   return outcome

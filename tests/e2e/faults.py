@@ -18,7 +18,7 @@ from daybook import Server, ServerFailed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WRITE, SYNC, CREATE, RENAME, READ, UNLINK, TRUNCATE, MKDIR, LINK = (1 << i for i in range(9))
-FAIL, KILL_BEFORE, KILL_AFTER = range(3)
+FAIL, KILL_BEFORE, KILL_AFTER, LIE = range(4)
 ORDERS = struct.Struct("=iiiiiiqqq104s")
 EXIT_SECONDS = 20
 
@@ -62,7 +62,8 @@ class FaultyServer(Server):
     def order(self, part, ops, error=errno.EIO, after=0, sticky=False, clock=0,
               action=FAIL):
         """After so many more calls on a path with this part (with a `*`: that matches it), one (or
-        all) answer the error, or the process is killed there."""
+        all) answer the error, or the process is killed there, or the call
+        answers 0 and is not made."""
         packed = ORDERS.pack(1, error, ops, sticky, action, 0, after, 0, clock, part.encode())
         # Armed last: with half an order any path would match.
         self.orders[:4] = bytes(4)

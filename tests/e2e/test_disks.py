@@ -5,9 +5,9 @@ import os
 import signal
 import time
 
-from daybook import Server, run_cli
+from daybook import Server, ServerFailed, run_cli
 from disks import ImageDisk, Snapshot
-from faults import FaultyServer, SmallDisk
+from faults import LIE, SYNC, FaultyServer, SmallDisk
 from test_faults import FaultCase
 
 SNAPSHOTS = int(os.environ.get("DAYBOOK_SNAPSHOTS", "3"))
@@ -81,6 +81,20 @@ class SnapshotTest(DiskCase):
         print(f"power cuts on ext4: {SNAPSHOTS} snapshots ({ends} of a server that ends), {sums} "
               f"commands acknowledged, {tail} events without an answer in them; 0 lost, 0 phantom, "
               "0 half", flush=True)
+
+    def test_a_server_whose_syncs_do_nothing_is_caught(self):
+        accounts = [self.open_account() for _ in range(ACCOUNTS)]
+        self.client.check = False
+        self.server.order(self.disk.path, SYNC, sticky=True, action=LIE)
+        with self.under_load(accounts):
+            time.sleep(0.5)
+            known = self.acknowledged()
+            snapshot = Snapshot(self.disk)
+            self.addCleanup(snapshot.remove)
+        asked = {(c.account, c.key) for c in self.commands}
+        self.assertGreater(self.server.hits, 10)
+        with self.assertRaises((AssertionError, ServerFailed)):
+            self.check_snapshot(snapshot, 0, known, asked)
 
     def check_snapshot(self, snapshot, number, known, asked):
         """The number of events in it that had no answer when it was taken."""
