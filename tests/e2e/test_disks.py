@@ -139,6 +139,18 @@ class FillDrainTest(DiskCase):
         self.disk = self.use(ImageDisk(320 * MEBIBYTE), "ext4")
         return self.server_on(self.disk)
 
+    def setUp(self):
+        self.full = False  # while nothing that is sent may be acknowledged
+        self.late = []
+        super().setUp()
+
+    def send(self, client, commands):
+        was_full = self.full
+        sent = super().send(client, commands)
+        if was_full and self.full and any(command.answer is not None for command in commands):
+            self.late.append([command.answer for command in commands])
+        return sent
+
     def probe(self, account, status):
         deadline = time.monotonic() + 10
         while True:
@@ -158,10 +170,8 @@ class FillDrainTest(DiskCase):
                 time.sleep(0.2)
                 self.disk.fill(self.LEAVE)
                 self.probe(other, 507)
-                time.sleep(0.1)  # what was accepted before is answered
-                before = len(self.acknowledged())
-                time.sleep(0.2)
-                self.assertEqual(len(self.acknowledged()), before, "acknowledged on a full disk")
+                self.full = True
+                time.sleep(0.3)
                 refused += 1
                 self.assertEqual(self.client.get(self.path(other, "/balance")).status, 200)
                 self.assertEqual(self.client.get("/v1/events?limit=1000").status, 200)
@@ -174,6 +184,9 @@ class FillDrainTest(DiskCase):
                 self.client.check = False
                 self.probe(other, 507)
                 self.assertEqual(self.client.get(self.path(other, "/balance")).status, 200)
+            self.full = False
+            self.assertEqual(self.late, [], "sent and acknowledged while the disk was full")
+            before = len(self.acknowledged())
             self.disk.release()
             self.probe(other, 201)
             with self.under_load(accounts):
