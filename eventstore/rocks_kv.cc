@@ -19,6 +19,7 @@
 
 #include "domain/base/check.h"
 #include "eventstore/files.h"
+#include "eventstore/rocks_kv_testing.h"
 #include "eventstore/rocks_sorted_files.h"
 #include "eventstore/rocks_status.h"
 
@@ -55,8 +56,9 @@ class BesideTheLast final : public rocksdb::SliceTransform {
   bool InDomain(const rocksdb::Slice& /*key*/) const override { return true; }
 };
 
-rocksdb::DBOptions db_options(const RocksKv::Options& options) {
+rocksdb::DBOptions db_options(const RocksKv::Options& options, rocksdb::Env* env) {
   rocksdb::DBOptions db;
+  if (env != nullptr) db.env = env;
   db.create_if_missing = options.mode == RocksKv::Mode::kReadWrite;
   db.create_missing_column_families = db.create_if_missing;
   db.paranoid_checks = true;
@@ -245,10 +247,11 @@ class RocksReader final : public KvReader {
 
 class RocksKv::Core {
  public:
-  Core(std::string path, std::vector<TableSpec> tables, Options options)
+  Core(std::string path, std::vector<TableSpec> tables, Options options, rocksdb::Env* env)
       : path_(std::move(path)),
         tables_(std::move(tables)),
         options_(std::move(options)),
+        env_(env),
         failures_(path_, options_.way_out),
         cache_(rocksdb::NewLRUCache(options_.block_cache_bytes)),
         handles_(tables_.size()) {}
@@ -431,7 +434,7 @@ class RocksKv::Core {
   }
 
   Status open_once() {
-    const rocksdb::DBOptions options = db_options(options_);
+    const rocksdb::DBOptions options = db_options(options_, env_);
     file_options_.clear();
     for (const TableSpec& table : tables_) {
       file_options_.emplace_back(options, table_options(table.use, cache_));
@@ -485,6 +488,7 @@ class RocksKv::Core {
   const std::string path_;
   const std::vector<TableSpec> tables_;
   const Options options_;
+  rocksdb::Env* const env_;  ///< Null: the real one.
   const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
   std::unique_ptr<rocksdb::DB> db_;
@@ -501,11 +505,18 @@ class RocksKv::Core {
 Result<std::unique_ptr<RocksKv>> RocksKv::open(const std::string& path,
                                                const std::vector<TableSpec>& tables,
                                                const Options& options) {
+  return open_rocks_kv_for_test(path, tables, options, nullptr);
+}
+
+Result<std::unique_ptr<RocksKv>> open_rocks_kv_for_test(const std::string& path,
+                                                        const std::vector<TableSpec>& tables,
+                                                        const RocksKv::Options& options,
+                                                        rocksdb::Env* env) {
   for (std::size_t i = 0; i < tables.size(); ++i) {
     CHECK(!tables[i].name.empty() && tables[i].name != rocksdb::kDefaultColumnFamilyName);
     for (std::size_t k = 0; k < i; ++k) CHECK(tables[i].name != tables[k].name);
   }
-  auto core = std::make_unique<Core>(path, tables, options);
+  auto core = std::make_unique<RocksKv::Core>(path, tables, options, env);
   const Status opened = core->open();
   if (!opened.ok()) return opened;
   return std::unique_ptr<RocksKv>(new RocksKv(std::move(core)));

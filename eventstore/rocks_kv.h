@@ -6,6 +6,10 @@
 
 #include "eventstore/kv.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace daybook::eventstore {
 
 /// The KvStore on a RocksDB directory, one column family per table.
@@ -60,6 +64,9 @@ class RocksKv final : public KvStore {
  private:
   class Core;
   explicit RocksKv(std::unique_ptr<Core> core);
+  friend Result<std::unique_ptr<RocksKv>> open_rocks_kv_for_test(
+      const std::string& path, const std::vector<TableSpec>& tables, const Options& options,
+      rocksdb::Env* env);
 
   std::unique_ptr<Core> core_;
 };

@@ -13,6 +13,7 @@
 #include "domain/base/check.h"
 #include "eventstore/directory_lock.h"
 #include "eventstore/files.h"
+#include "eventstore/log_verify.h"
 #include "eventstore/rocks_log_db.h"
 #include "eventstore/rocks_log_testing.h"
 #include "eventstore/stored_log.h"
@@ -49,7 +50,8 @@ Status create(const Paths& paths, const std::string& ledger_id, rocksdb::Env* en
     const Status created = WatermarkFile::create(paths.fresh, LogHead());
     if (!created.ok()) return created;
   }
-  const auto db = RocksLogDb::open(paths.log, RocksLogDb::Mode::kCreate, env);
+  const auto db =
+      RocksLogDb::open(paths.log, RocksLogDb::Mode::kCreate, env, RocksLogDb::Tail::kUpToDamage);
   if (!db.ok()) return db.status();
   if ((*db)->scan(RocksLogDb::kEntries, "")->valid()) {
     return corrupt(paths.log + ": holds entries, but its watermark says it was never served");
@@ -116,6 +118,7 @@ class RocksLog::Core {
 
   StoredLog& log() { return *log_; }
   const RocksLogDb& db() const { return *db_; }
+  bool had_torn_tail() const { return torn_tail_; }
 
  private:
   Status take_lock() {
@@ -129,9 +132,30 @@ class RocksLog::Core {
     return {};
   }
 
+  /// When the power goes, what was written and not synced may be left with holes in it, which
+  /// RocksDB cannot tell from damage to what was synced. The watermark can: everything acknowledged
+  /// stands before the damage. That is looked at before anything is changed.
+  Result<std::unique_ptr<RocksLogDb>> open_db(RocksLogDb::Mode mode) {
+    auto whole = RocksLogDb::open(paths_.log, mode, hooks_.env);
+    if (whole.ok() || whole.status().code() != StatusCode::kCorrupt) return whole;
+    const auto loaded = WatermarkFile::load(paths_.watermark);
+    if (!loaded.ok()) return whole;
+    const auto open_up_to_damage = [this](RocksLogDb::Mode how) {
+      return RocksLogDb::open(paths_.log, how, hooks_.env, RocksLogDb::Tail::kUpToDamage);
+    };
+    {
+      const auto looked_at = open_up_to_damage(RocksLogDb::Mode::kReadOnly);
+      if (!looked_at.ok()) return whole;
+      const VerifyOptions up_to_watermark{options_.partition, true, true};
+      if (!verify_log(**looked_at, loaded->head, up_to_watermark).ok()) return whole;
+    }
+    torn_tail_ = true;
+    return open_up_to_damage(mode);
+  }
+
   Status open_for_writing() {
     // The store first: its lock, too, keeps a second writer from the watermark.
-    auto db = RocksLogDb::open(paths_.log, RocksLogDb::Mode::kReadWrite, hooks_.env);
+    auto db = open_db(RocksLogDb::Mode::kReadWrite);
     if (!db.ok()) return with_watermark(db.status());
     auto watermark = WatermarkFile::open(paths_.watermark, hooks_.sync_watermark);
     if (!watermark.ok()) return watermark.status();
@@ -143,7 +167,7 @@ class RocksLog::Core {
     // The watermark first: the rows that are read later then reach it.
     const auto loaded = WatermarkFile::load(paths_.watermark);
     if (!loaded.ok()) return loaded.status();
-    auto db = RocksLogDb::open(paths_.log, RocksLogDb::Mode::kReadOnly, hooks_.env);
+    auto db = open_db(RocksLogDb::Mode::kReadOnly);
     if (!db.ok()) return with_watermark(db.status());
     db_ = db->get();
     return opened(StoredLog::open_for_reading(std::move(*db), *loaded, stored_options()));
@@ -173,6 +197,7 @@ class RocksLog::Core {
   std::unique_ptr<DirectoryLock> lock_;  ///< Let go of last.
   const RocksLogDb* db_ = nullptr;       ///< The rows of log_.
   std::unique_ptr<StoredLog> log_;
+  bool torn_tail_ = false;
 };
 
 Result<std::unique_ptr<RocksLog>> RocksLog::open(const std::string& dir, const Options& options) {
@@ -196,6 +221,7 @@ Instant RocksLog::closed() const { return core_->log().closed(); }
 Status RocksLog::close(Instant time) { return core_->log().close(time); }
 AppendOutcome RocksLog::append(const Entry& entry) { return core_->log().append(entry); }
 const RocksLog::OpenReport& RocksLog::report() const { return core_->log().report(); }
+bool RocksLog::had_torn_tail() const { return core_->had_torn_tail(); }
 const std::string& RocksLog::ledger_id() const { return core_->log().ledger_id(); }
 void RocksLog::watch_place(const std::vector<std::string>& others) { core_->watch_place(others); }
 Status RocksLog::failure() const { return core_->log().failure(); }

@@ -51,6 +51,8 @@ class RocksLog final : public EventLog {
   Result<std::unique_ptr<EntryCursor>> read(std::uint64_t position) const override;
 
   const OpenReport& report() const;
+  /// Beyond the watermark was damage, as a power cut leaves it; opening ended the log before it.
+  bool had_torn_tail() const;
   const std::string& ledger_id() const;
 
   /// Compares the checksums of all files of the store. Errors: kCorrupt naming the file; kIo, also

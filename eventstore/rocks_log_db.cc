@@ -51,7 +51,7 @@ class FailureListener final : public rocksdb::EventListener {
   Status failure_;
 };
 
-rocksdb::DBOptions db_options(RocksLogDb::Mode mode, rocksdb::Env* env,
+rocksdb::DBOptions db_options(RocksLogDb::Mode mode, RocksLogDb::Tail tail, rocksdb::Env* env,
                               const std::shared_ptr<FailureListener>& listener) {
   rocksdb::DBOptions db;
   if (env != nullptr) db.env = env;
@@ -60,7 +60,9 @@ rocksdb::DBOptions db_options(RocksLogDb::Mode mode, rocksdb::Env* env,
   db.paranoid_checks = true;
   // The default, point in time, opens happily on the first of two halves of the log; this one
   // refuses damage in the middle, and our own checks refuse the rest.
-  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  db.wal_recovery_mode = tail == RocksLogDb::Tail::kWhole
+                             ? rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords
+                             : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.recycle_log_file_num = 0;
   db.enable_pipelined_write = false;
   db.manual_wal_flush = false;
@@ -136,10 +138,10 @@ class RocksLogDb::Core {
 };
 
 Result<std::unique_ptr<RocksLogDb>> RocksLogDb::open(const std::string& path, Mode mode,
-                                                     rocksdb::Env* env) {
+                                                     rocksdb::Env* env, Tail tail) {
   auto core = std::make_unique<Core>();
   core->path = path;
-  const rocksdb::DBOptions options = db_options(mode, env, core->listener);
+  const rocksdb::DBOptions options = db_options(mode, tail, env, core->listener);
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const char* name : kFamilyNames) {

@@ -19,11 +19,14 @@ namespace daybook::eventstore {
 class RocksLogDb final : public LogRows {
  public:
   enum class Mode { kCreate, kReadWrite, kReadOnly };
+  /// What a write-ahead log may be that ends in more than an incomplete record. kUpToDamage ends it
+  /// there; what follows is gone with an opening for writing.
+  enum class Tail { kWhole, kUpToDamage };
 
   /// `env` null: the real one. Errors: kConflict: open for writing elsewhere; kCorrupt: its files
   /// are missing or damaged; kIo.
   static Result<std::unique_ptr<RocksLogDb>> open(const std::string& path, Mode mode,
-                                                  rocksdb::Env* env);
+                                                  rocksdb::Env* env, Tail tail = Tail::kWhole);
   ~RocksLogDb() override;
   RocksLogDb(const RocksLogDb&) = delete;
   RocksLogDb& operator=(const RocksLogDb&) = delete;

@@ -3,6 +3,7 @@
 fault_shim.c is compiled with `cc` once per run and preloaded; its orders lie in a mapped file.
 """
 
+import atexit
 import errno
 import mmap
 import os
@@ -16,8 +17,9 @@ import time
 from daybook import Server, ServerFailed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WRITE, SYNC, CREATE, RENAME, READ = 1, 2, 4, 8, 16
-ORDERS = struct.Struct("=iiiiqqq104s")
+WRITE, SYNC, CREATE, RENAME, READ, UNLINK, TRUNCATE, MKDIR, LINK = (1 << i for i in range(9))
+FAIL, KILL_BEFORE, KILL_AFTER, LIE = range(4)
+ORDERS = struct.Struct("=iiiiiiqqq104s")
 EXIT_SECONDS = 20
 
 _shim = None
@@ -28,6 +30,7 @@ def shim():
     global _shim
     if _shim is None:
         folder = tempfile.mkdtemp(prefix="daybook-shim-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = os.path.join(folder, "fault_shim.so")
         subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", path,
                         os.path.join(HERE, "fault_shim.c"), "-ldl"], check=True, timeout=60)
@@ -47,27 +50,35 @@ class FaultyServer(Server):
         os.close(handle)
         self.environment = {"LD_PRELOAD": shim(), "FAULT_SHIM_ORDERS": self.orders_path}
 
+    def start(self, wait_ready=True):
+        if not os.path.exists(shim()):  # the loader would only warn
+            raise ServerFailed(f"{shim()} was removed")
+        return super().start(wait_ready)
+
     def preexec(self):
         for what, value in self.limits.items():
             resource.setrlimit(what, (value, value))
 
-    def order(self, part, ops, error=errno.EIO, after=0, sticky=False, clock=0):
-        """After so many more calls on a path with this part, one (or all) answer the error."""
-        packed = ORDERS.pack(1, error, ops, sticky, after, 0, clock, part.encode())
+    def order(self, part, ops, error=errno.EIO, after=0, sticky=False, clock=0,
+              action=FAIL):
+        """After so many more calls on a path with this part (with a `*`: that matches it), one (or
+        all) answer the error, or the process is killed there, or the call
+        answers 0 and is not made."""
+        packed = ORDERS.pack(1, error, ops, sticky, action, 0, after, 0, clock, part.encode())
         # Armed last: with half an order any path would match.
         self.orders[:4] = bytes(4)
         self.orders[4:] = packed[4:]
         self.orders[:4] = packed[:4]
 
     def move_clock(self, seconds):
-        self.orders[:] = ORDERS.pack(0, 0, 0, 0, 0, 0, int(seconds * 1_000_000), b"")
+        self.orders[:] = ORDERS.pack(0, 0, 0, 0, 0, 0, 0, 0, int(seconds * 1_000_000), b"")
 
     def calm(self):
         self.orders[:] = bytes(ORDERS.size)
 
     @property
     def hits(self):
-        return ORDERS.unpack(self.orders[:])[5]
+        return ORDERS.unpack(self.orders[:])[7]
 
     def wait_exit(self, seconds=EXIT_SECONDS):
         """The exit status of a process that must end by itself."""

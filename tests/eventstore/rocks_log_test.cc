@@ -449,6 +449,39 @@ TEST(RocksLogTest, zeroed_sectors_of_the_write_ahead_log_lose_nothing_silently) 
   }
 }
 
+TEST(RocksLogTest, a_torn_tail_that_was_not_acknowledged_is_dropped) {
+  const TempDir dir;
+  std::vector<Entry> entries;
+  std::size_t acknowledged_bytes = 0;
+  {
+    const auto log = open_log(dir.file("a"), true);
+    entries = append_all(**log, {3, 4});
+    acknowledged_bytes = file_bytes(wal_of(dir.file("a"))).size();
+    fs::copy_file(dir.file("a/log.watermark"), dir.file("watermark"));
+    append_all(**log, {800});
+  }
+  fs::copy_file(dir.file("watermark"), dir.file("a/log.watermark"),
+                fs::copy_options::overwrite_existing);
+  const std::string bytes = file_bytes(wal_of(dir.file("a")));
+  ASSERT_GT(bytes.size(), acknowledged_bytes + std::size_t{20} * 512);
+  int torn = 0;
+  for (std::size_t at = acknowledged_bytes; at + 512 < bytes.size(); at += 512) {
+    copy_log(dir.file("a"), dir.file("b"));
+    write_file(wal_of(dir.file("b")), std::string(bytes).replace(at, 512, 512, '\0'));
+    {
+      const auto reader = open_reader(dir.file("b"));
+      ASSERT_TRUE(reader.ok()) << at << ": " << reader.status().message();
+      EXPECT_EQ(read_all(**reader), entries) << at;
+    }
+    const auto log = open_log(dir.file("b"));
+    ASSERT_TRUE(log.ok()) << at << ": " << log.status().message();
+    EXPECT_EQ(read_all(**log), entries) << at;
+    torn += (*log)->had_torn_tail() ? 1 : 0;
+    append_all(**log, {1});
+  }
+  EXPECT_GT(torn, 10);
+}
+
 TEST(RocksLogTest, a_reader_beside_the_writer_changes_no_file) {
   const TempDir dir;
   auto writer = open_log(dir.path(), true);
