@@ -79,6 +79,7 @@ def check_form(operations, violations):
 def by_account(operations):
     """Operations of each account; the rows of the log are dealt out as lists of their accounts."""
     accounts = collections.defaultdict(list)
+    last = None   # versions up to here in a reading of the log from its beginning
     for operation in operations:
         if operation["kind"] != "log":
             accounts[operation["account"]].append(operation)
@@ -89,6 +90,17 @@ def by_account(operations):
                 dealt[row["account"]].append(row)
         for name, rows in dealt.items():
             accounts[name].append({"id": operation["id"], "kind": "log", "rows": rows})
+        if operation.get("status") != 200:
+            continue
+        if "after" not in operation:
+            last = {}
+        if last is not None:
+            last.update((name, rows[-1]["version"]) for name, rows in dealt.items())
+            if len(operation["rows"]) < operation["limit"]:
+                whole = {n: v for n, v in operation.items() if n != "rows"}
+                for name in accounts:
+                    accounts[name].append({**whole, "version": last.get(name, 0)})
+                last = None
     return accounts
 
 

@@ -27,13 +27,18 @@ def denied(operation):
     return not unknown(operation) and not accepted(operation)
 
 
+def is_past(operation):
+    """Whether a read asked for a moment of the past."""
+    return "as_of" in operation or "as_of_position" in operation
+
+
 def current(operation):
     """The version that a read, a 412 or a 404 shows as the latest, or None."""
-    if "as_of" in operation or "as_of_position" in operation:
+    if is_past(operation):
         return None
     if operation.get("status") in (404, 412):
         return operation.get("current")
-    if operation["kind"] in ("balance", "account") and operation.get("status") == 200:
+    if operation["kind"] in ("balance", "account", "log") and operation.get("status") == 200:
         return operation["version"]
     return None
 
@@ -71,6 +76,8 @@ class Account:
                 self.seen.setdefault(operation["current"], {})
             for row in operation.get("rows", ()):
                 self.learn(row["version"], name, row)
+                if "position" in row and row.get("key") is None:
+                    self.flag("phantom", f"version {row['version']} has no key", name)
 
     def learn(self, version, name, said):
         """An answer or a row that stands for one version."""
@@ -160,7 +167,7 @@ class Account:
             if version is not None:
                 yield operation, version, version
             elif operation["kind"] in READS and operation.get("status") == 200 \
-                    and "as_of" not in operation and "as_of_position" not in operation:
+                    and not is_past(operation):
                 low, high = self.span(place(operation["position"]))
                 low = max([low, *(row["version"] for row in operation["rows"])])
                 yield operation, low, max(low, high)

@@ -15,6 +15,7 @@ class Run:
     def __init__(self, rng, ledger=None, clients=4, accounts=2, steps=25, crashes=2, log=True):
         self.rng = rng
         self.ledger = ledger or Ledger(rng)
+        self.ledger.forget = self.forget
         self.accounts = [f"a{n}" for n in range(accounts)]
         self.clients, self.steps, self.log = clients, steps, log
         self.now, self.count, self.epoch = 0, 0, 0
@@ -115,7 +116,9 @@ class Run:
         if kind in ("balance", "account") and past:
             chosen = rng.choice(past)
             way = rng.randrange(6)
-            if way < 2:
+            if way == 0:
+                more["as_of_position"] = past[len(past) // 8 * 7]["position"]
+            elif way == 1:
                 more["as_of_position"] = chosen["position"]
             elif way == 2 and "recorded" in chosen:
                 more["as_of"] = chosen["recorded"]
@@ -144,6 +147,8 @@ class Run:
         yield self.rng.randrange(1, 30)
         if fate == 0 or epoch != self.epoch:       # the request is lost
             self.keep(operation)
+            if epoch != self.epoch:
+                self.ledger.orphan(operation)
             return
         if fate == 1:                              # the answer is lost
             self.keep(operation)
@@ -158,6 +163,14 @@ class Run:
             self.keep(operation)
             return
         self.keep(operation, answer)
+
+    def forget(self, operation):
+        """Sees to it that a request is not sent again; False if it was already."""
+        same = [r for r in self.sent if r["key"] == operation.get("key")
+                and r["account"] == operation["account"]]
+        if len(same) == 1:
+            self.sent.remove(same[0])
+        return len(same) == 1
 
     def late(self, operation, epoch):
         """A request that nobody waits for any more still arrives."""
@@ -176,13 +189,15 @@ class Run:
             items.append({"client": client, **request, "began": self.now, "batch": name,
                           "item": number})
         epoch, answers = self.epoch, []
+        heard = self.rng.randrange(10) > 0
         for item in items:
             yield self.rng.randrange(1, 10)
             if epoch != self.epoch:
                 break
+            self.ledger.silent = not heard
             answers.append(handle(self.ledger, item))
         yield self.rng.randrange(1, 20)
-        known = epoch == self.epoch and self.rng.randrange(10) > 0
+        known = heard and epoch == self.epoch
         for number, item in enumerate(items):
             if known:
                 answers[number].pop("replayed", None)
@@ -200,6 +215,7 @@ class Run:
                         and not operation.get("replayed") \
                         and all(h["event"] != operation["event"] for h in self.holds):
                     self.holds.append(operation)
+            self.ledger.learned(operation)
         self.operations.append(operation)
 
     def read_log(self):

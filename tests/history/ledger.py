@@ -35,6 +35,9 @@ class Ledger:
         self.accounts = {}   # name -> its events, by version - 1
         self.stored = {}     # (account, key) -> (request, answer)
         self.now = 0
+        self.handled = {}    # the operation at hand
+        self.silent = False  # whether nobody will hear the answers of the batch at hand
+        self.forget = lambda _operation: True  # see Run.forget
 
     # -- writes
 
@@ -182,11 +185,19 @@ class Ledger:
         return {"status": 200, "position": f"0:{len(self.log) - 1}",
                 "rows": [self.row(e) for e in rows]}
 
-    # -- faults
+    # -- what a ledger that means ill may want to know
 
     def crash(self):
         """The process dies and starts again over what it recorded."""
 
+    def learned(self, operation):
+        """A client has this answer."""
+
+    def orphan(self, operation):
+        """The process died before this request, which nobody repeats, arrived."""
+
 
 def handle(ledger, operation):
+    """One request at the moment at which it takes effect."""
+    ledger.handled = operation
     return (ledger.write if operation["kind"] in WRITES else ledger.read)(operation)

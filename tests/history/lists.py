@@ -129,18 +129,25 @@ def check_past(account):
 
 def check_log(operations, owners, violations, make):
     """Pages of the whole log: positions without a gap, and everything that was acknowledged."""
-    rows, last = {}, None
+    rows, last, versions = {}, None, None
     for operation in operations:
         if operation["kind"] != "log" or operation.get("status") != 200:
             continue
         after = place(operation.get("after"))
         expected = 0 if after is None else after + 1
+        versions = {} if after is None else versions
         for row in operation["rows"]:
             position = place(row["position"])
             if position != expected:
                 violations.append(make("log-gap", f"after {expected - 1} comes {position}",
                                        (operation["id"],)))
             expected = position + 1
+            name = row.get("account")
+            if name is not None and versions is not None:
+                if row["version"] != versions.get(name, 0) + 1:
+                    violations.append(make("log-gap", f"after version {versions.get(name, 0)} of "
+                                           f"{name} comes {row['version']}", (operation["id"],)))
+                versions[name] = row["version"]
             entry = (row.get("account"), row["version"], row["event"])
             known = rows.setdefault(row["position"], (entry, operation["id"]))
             if known[0] != entry:
@@ -148,7 +155,8 @@ def check_log(operations, owners, violations, make):
                                        f"{entry}", (known[1], operation["id"])))
         if len(operation["rows"]) < operation["limit"]:
             expected = max(expected, place(operation["position"]) + 1)
-            last = max(last or (0, ""), (expected - 1, operation["id"]))
+            if last is None or expected > last[0]:
+                last = (expected - 1, operation["id"])
     if not rows:
         return
     first = min(place(p) for p in rows)

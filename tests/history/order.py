@@ -9,6 +9,7 @@ writes in the wrong order, reads of what nobody had asked for yet, effects after
 
 import collections
 
+from facts import is_past
 from record import WRITES, place
 
 # A write made exactly `number`; a read saw at least `number` and at most `highest`.
@@ -115,7 +116,3 @@ def check_answers(account):
             if not low <= version <= high:
                 account.flag("read-cut", f"a read at position {position} shows version {version}, "
                              f"not {low}", operation["id"])
-
-
-def is_past(operation):
-    return "as_of" in operation or "as_of_position" in operation

@@ -119,7 +119,7 @@ def bounded_by_deaths(operations):
     operations = [o for o in operations if o["kind"] != "died"]
     for operation in operations if deaths else ():
         if operation["kind"] in WRITES and unknown(operation):
-            at = bisect.bisect_left(deaths, operation["began"])
+            at = bisect.bisect_right(deaths, operation["began"])
             if at < len(deaths):
                 operation["until"] = deaths[at]
     return operations
