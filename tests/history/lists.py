@@ -74,9 +74,11 @@ def check_statement(account, fold, operation):
     rows, since = operation["rows"], operation["since"]
     if not check_money(account, fold, operation, rows):
         return
-    for version in range(1, account.last + 1 if not rows else rows[0]["version"]):
+    for version in range(rows[0]["version"] - 1 if rows else account.last, 0, -1):
         recorded, what = account.recorded(version), fold.outcomes.get(version)
-        if recorded is not None and recorded >= since and what is not None \
+        if recorded is not None and recorded < since:
+            break
+        if recorded is not None and what is not None \
                 and model.changes_money(*what) and within(account, version, operation):
             account.flag("list", f"a statement from {since} leaves out version {version} of "
                          f"{recorded}", operation["id"])
@@ -135,7 +137,8 @@ def check_log(operations, owners, violations, make):
             continue
         after = place(operation.get("after"))
         expected = 0 if after is None else after + 1
-        versions = {} if after is None else versions
+        if after is None or operation.get("whole"):
+            versions = {}
         for row in operation["rows"]:
             position = place(row["position"])
             if position != expected:

@@ -9,6 +9,7 @@ Members, absent where they say nothing:
   id, client, account       who did what to whom; ids are unique within a run
   kind                      WRITES: open charge record top-up adjust limit hold release
                             READS: balance account events transactions statement log
+                            other: a write that the checker has no model for
   began, ended              monotonic ns; an operation without an answer has no end
   key, amount, hold         the request of a write; `amount` a signed decimal, `hold` what is released
   if_match, batch, item     the version asked for; which batch and at which place in it
@@ -17,6 +18,7 @@ Members, absent where they say nothing:
   position, version, event, recorded, replayed
   balance, available, held, credit_limit, short_by           decimals as the answer wrote them
   current                   the version that a 412 or 404 speaks of
+  whole                     of a page of the log: no account of the history has earlier events
   rows                      of a list: ROW each; `opening`, `closing`, `more` of a list that has them
 
 A line of kind `died` says that the server was gone at `began`: what had no answer by then can have
@@ -34,6 +36,7 @@ READS = frozenset(("balance", "account", "events", "transactions", "statement", 
 ROW = ("position", "account", "version", "event", "type", "key", "amount", "balance", "recorded")
 
 SCALE = 12
+OTHER = "other"
 FOREVER = 1 << 63
 
 
