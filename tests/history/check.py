@@ -80,9 +80,10 @@ def check_form(operations, violations):
 
 
 def by_account(operations):
-    """Operations of each account; the rows of the log are dealt out as lists of their accounts."""
+    """Operations of each account; the rows of the log are dealt out as lists of their accounts, and
+    a reading of the log up to its end is one of every account."""
     accounts = collections.defaultdict(list)
-    last = None   # versions up to here in a reading of the log from its beginning
+    reading = lists.Reading()
     for operation in operations:
         if operation["kind"] != "log":
             accounts[operation["account"]].append(operation)
@@ -93,17 +94,10 @@ def by_account(operations):
                 dealt[row["account"]].append(row)
         for name, rows in dealt.items():
             accounts[name].append({"id": operation["id"], "kind": "log", "rows": rows})
-        if operation.get("status") != 200:
-            continue
-        if "after" not in operation or operation.get("whole"):
-            last = {}
-        if last is not None:
-            last.update((name, rows[-1]["version"]) for name, rows in dealt.items())
-            if len(operation["rows"]) < operation["limit"]:
-                whole = {n: v for n, v in operation.items() if n != "rows"}
-                for name in accounts:
-                    accounts[name].append({**whole, "version": last.get(name, 0)})
-                last = None
+        if operation.get("status") == 200 and reading.add(operation):
+            whole = {n: v for n, v in operation.items() if n != "rows"}
+            for name in accounts:
+                accounts[name].append({**whole, "version": reading.versions.get(name, 0)})
     return accounts
 
 

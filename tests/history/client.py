@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from daybook import REQUEST_SECONDS, Client, Headers, Response  # noqa: E402
 
 ACCOUNT = re.compile(r"^/v1/accounts/([^/?]+)(?:/([^?]*))?$")
+POSITION = re.compile(r"^(?:[0-9]+\.)?[0-9]+:[0-9]+$")
 RELEASE = re.compile(r"^holds/([^/]+)/release$")
 KINDS = {"top-ups": "top-up", "credit-notes": "adjust", "adjustments": "adjust", "holds": "hold"}
 READ_KINDS = {None: "account", "balance": "balance", "events": "events",
@@ -201,6 +202,8 @@ class RecordedClient(Client):
     def _read(path, query):
         asked = {name: query.pop(name) for name in ("min_position", "as_of", "as_of_position",
                                                     "after") if name in query}
+        if "after" in asked and POSITION.match(asked["after"]) is None:
+            return None  # a cursor
         if "from" in query:
             asked["since"] = query.pop("from")
         if path == "/v1/events":

@@ -129,28 +129,49 @@ def check_past(account):
             account.flag("as-of", f"{name} {asked} shows version {version}", operation["id"])
 
 
+class Reading:
+    """Pages of the log, one after the other, from where the accounts of a history begin."""
+
+    def __init__(self):
+        self.versions = None   # account -> its last version so far; None: not from the beginning
+        self.next = None       # the position that the next page must be after
+
+    def add(self, operation):
+        """Takes a page; whether everything up to its position is known now. `self.gaps` names what
+        it lacks."""
+        self.gaps = []
+        if "after" not in operation or operation.get("whole"):
+            self.versions = {}
+        elif self.versions is None or operation["after"] != self.next:
+            self.versions = None
+            return False
+        self.next = operation.get("after", self.next)
+        for row in operation["rows"]:
+            self.next = row["position"]
+            name = row.get("account")
+            if name is not None:
+                before = self.versions.get(name, 0)
+                if row["version"] != before + 1:
+                    self.gaps.append(f"after version {before} of {name} comes {row['version']}")
+                self.versions[name] = row["version"]
+        return len(operation["rows"]) < operation["limit"]
+
+
 def check_log(operations, owners, violations, make):
     """Pages of the whole log: positions without a gap, and everything that was acknowledged."""
-    rows, last, versions = {}, None, None
+    rows, last, reading = {}, None, Reading()
     for operation in operations:
         if operation["kind"] != "log" or operation.get("status") != 200:
             continue
-        after = place(operation.get("after"))
-        expected = 0 if after is None else after + 1
-        if after is None or operation.get("whole"):
-            versions = {}
+        reading.add(operation)
+        violations += [make("log-gap", gap, (operation["id"],)) for gap in reading.gaps]
+        expected = place(operation["after"]) + 1 if "after" in operation else 0
         for row in operation["rows"]:
             position = place(row["position"])
             if position != expected:
                 violations.append(make("log-gap", f"after {expected - 1} comes {position}",
                                        (operation["id"],)))
             expected = position + 1
-            name = row.get("account")
-            if name is not None and versions is not None:
-                if row["version"] != versions.get(name, 0) + 1:
-                    violations.append(make("log-gap", f"after version {versions.get(name, 0)} of "
-                                           f"{name} comes {row['version']}", (operation["id"],)))
-                versions[name] = row["version"]
             entry = (row.get("account"), row["version"], row["event"])
             known = rows.setdefault(row["position"], (entry, operation["id"]))
             if known[0] != entry:
@@ -158,14 +179,14 @@ def check_log(operations, owners, violations, make):
                                        f"{entry}", (known[1], operation["id"])))
         if len(operation["rows"]) < operation["limit"]:
             expected = max(expected, place(operation["position"]) + 1)
-            if last is None or expected > last[0]:
-                last = (expected - 1, operation["id"])
+        if last is None or expected > last[0]:
+            last = (expected - 1, operation["id"])
     if not rows:
         return
     first = min(place(p) for p in rows)
     for position, (name, version, source) in owners.items():
         row = rows.get(position)
-        if row is None and last is not None and first <= place(position) <= last[0]:
+        if row is None and first <= place(position) <= last[0]:
             violations.append(make("lost", f"{position}, version {version} of {name}, is not in "
                                    "the log", (source, last[1])))
         elif row is not None and row[0][:2] != (name, version):
