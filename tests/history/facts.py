@@ -22,9 +22,14 @@ def accepted(operation):
     return operation.get("status") in (200, 201, 409) and "version" in operation
 
 
+def settled(operation):
+    """A write whose event was there when it was answered; a refusal in a batch names no version."""
+    return accepted(operation) or (operation.get("status") == 409 and "short_by" in operation)
+
+
 def denied(operation):
     """A write that was told it has no effect."""
-    return not unknown(operation) and not accepted(operation)
+    return not unknown(operation) and not settled(operation)
 
 
 def is_past(operation):
@@ -149,7 +154,7 @@ class Account:
         if not executors:
             return None
         began = min(o["began"] for o in executors)
-        answers = [o for o in executors if accepted(o)]
+        answers = [o for o in executors if settled(o)]
         last = min(answers, key=lambda o: o["ended"], default=None)
         ended = last["ended"] if last else FOREVER
         if all(o.get("replayed") for o in answers):

@@ -82,7 +82,7 @@ class another_accounts_balance(FaultyRead):
         return super().values(operation, event)
 
 
-@ledger("stale-read", "read-your-writes", "monotonic-reads")
+@ledger("stale-read", "read-your-writes", "monotonic-reads", "late-effect")
 class account_not_found(FaultyRead):
     def visible(self, operation):
         events = super().visible(operation)

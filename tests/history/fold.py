@@ -8,7 +8,7 @@ is a violation. More than STATES_MAX open explanations are given up and counted,
 import bisect
 
 import model
-from facts import accepted
+from facts import settled
 from record import FOREVER, decimal, units
 
 STATES_MAX = 256
@@ -62,7 +62,7 @@ class Fold:
         """What may have been asked under a key: the request that was accepted, or any."""
         account = self.account
         writes = account.by_key[key]
-        writes = [o for o in writes if accepted(o)][:1] or account.executors(key) or writes
+        writes = [o for o in writes if settled(o)][:1] or account.executors(key) or writes
         known = account.facts.get(account.versions.get(key), {}).get("amount")
         asked = {(o["kind"], units(o.get("amount", "0"))) for o in writes}
         return sorted(r for r in asked if known is None or r[0] == "open" or r[1] == known[0])
@@ -127,8 +127,8 @@ class Fold:
 
     def told(self, version):
         key = self.account.facts.get(version, {}).get("key", (None,))[0]
-        return [o for o in self.account.by_key.get(key, ()) if accepted(o)
-                and o["version"] == version]
+        return [o for o in self.account.by_key.get(key, ()) if settled(o)
+                and o.get("version", version) == version]
 
     def explain(self, version, failing):
         witnesses = self.witnesses(version)

@@ -200,7 +200,9 @@ class Run:
         known = heard and epoch == self.epoch
         for number, item in enumerate(items):
             if known:
-                answers[number].pop("replayed", None)
+                for member in ("replayed", *(("version", "position", "event")
+                                             if answers[number]["status"] == 409 else ())):
+                    answers[number].pop(member, None)
             self.keep(item, answers[number] if known else None)
 
     def keep(self, operation, answer=None):

@@ -1,6 +1,6 @@
 """Idempotency: exactly one effect and one answer for a key, and no effect where none was granted."""
 
-from facts import accepted, denied
+from facts import denied, settled
 from record import unknown
 
 ANSWER = ("status", "version", "position", "event", "recorded", "balance", "available", "held",
@@ -13,7 +13,7 @@ def request_of(operation):
 
 
 def check_key(account, key, writes):
-    answers = [o for o in writes if accepted(o)]
+    answers = [o for o in writes if settled(o)]
     requests = {request_of(o) for o in writes}
     if answers:
         first = answers[0]
@@ -104,9 +104,9 @@ def overtaken(account, operation, version, later):
 
 def can_be_denied(account, operation):
     """Whether a request without an answer may have been denied for a good reason."""
-    if accepted(operation):
+    if settled(operation):
         return False
-    opened = [o["ended"] for o in account.operations if o["kind"] == "open" and accepted(o)]
+    opened = [o["ended"] for o in account.operations if o["kind"] == "open" and settled(o)]
     requests = {request_of(o) for o in account.by_key[operation["key"]]}
     return "if_match" in operation or len(requests) > 1 \
         or not opened or min(opened) >= operation["began"]

@@ -112,7 +112,8 @@ class Recorder:
 def unknown(operation):
     """Whether a write may or may not have taken effect, as far as its answer tells."""
     status = operation.get("status")
-    return status is None or status >= 500 or (status == 409 and "version" not in operation)
+    return status is None or status >= 500 or (
+        status == 409 and "version" not in operation and "short_by" not in operation)
 
 
 def bounded_by_deaths(operations):

@@ -9,7 +9,7 @@ gives up after STEPS_MAX with None.
 """
 
 import model
-from facts import accepted, is_past
+from facts import settled, is_past
 from record import FOREVER, READS, WRITES, units, unknown
 
 STEPS_MAX = 2_000_000
@@ -37,7 +37,7 @@ def apply(state, operation):
     if stored is not None:
         if stored[0] != request:
             return state, unknown(operation) or operation.get("slug") == REUSED
-        return state, unknown(operation) or (accepted(operation) and answer_fits(
+        return state, unknown(operation) or (settled(operation) and answer_fits(
             operation, *stored[1:]))
     asked = operation.get("if_match")
     if asked is not None and asked != count:
@@ -48,7 +48,7 @@ def apply(state, operation):
         return state, unknown(operation) or status == 404
     if outcome == model.EXISTS:
         return state, unknown(operation)
-    fits = unknown(operation) or (accepted(operation) and answer_fits(
+    fits = unknown(operation) or (settled(operation) and answer_fits(
         operation, outcome, short, after))
     answers = tuple(sorted((*answers, (key, (request, outcome, short, after)))))
     return (after, count + 1, answers), fits
