@@ -59,6 +59,8 @@ class Account:
         self.seen = {}     # version -> {(field, value): operation id}
         self.by_key = {}   # key -> its writes
         self.versions = {}  # key -> version
+        self.log_read_at = max((o["began"] for o in operations if o["kind"] == "log"
+                                and "version" in o), default=-1)  # all of it, the last time
         self._collect()
         self.last = max([*self.facts, *self.seen, 0])
         self._positions()

@@ -259,7 +259,8 @@ class acknowledged_write_lost(AtCrash):
     """The newest event was acknowledged and is gone after the crash."""
     def crash(self):
         last = self.last_told()
-        if self.now_if(last is not None):
+        if self.planted is None and last is not None and self.forget(vars(last)) \
+                and self.now_if(True):
             self.drop(last)
 
 
@@ -269,8 +270,9 @@ class seen_before_it_was_durable(AtCrash):
     """A read shows an event that a crash takes away: a dirty read."""
     def crash(self):
         last = self.log[-1] if self.log else None
-        if self.now_if(last is not None and last.account is not None and last.version > 2
-                       and (last.account, last.version) in self.shown):
+        if self.planted is None and last is not None and last.account is not None \
+                and (last.account, last.version) in self.shown and last.version > 2 \
+                and self.forget(vars(last)) and self.now_if(True):
             self.drop(last)
 
 
@@ -290,7 +292,8 @@ class effect_after_death(AtCrash):
     def learned(self, operation):
         super().learned(operation)
         if self.lost is None or operation["account"] != self.lost["account"] \
-                or operation["kind"] != "balance" or "version" not in operation:
+                or operation["kind"] != "balance" or "version" not in operation \
+                or {"as_of", "as_of_position"} & set(operation):
             return
         self.reads_left -= 1
         if self.reads_left < 0:

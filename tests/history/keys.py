@@ -26,6 +26,8 @@ def check_key(account, key, writes):
                 account.flag("key-answer", f"key {key} was answered differently: " + ", ".join(
                     f"{n} {first[n]} and {other[n]}" for n in differs), first["id"], other["id"])
         check_marks(account, key, writes, answers)
+        if key not in account.versions and account.log_read_at > min(o["ended"] for o in answers):
+            account.flag("lost", f"key {key} was answered and is not in the log", first["id"])
     for operation in writes:
         if operation.get("slug") != REUSED:
             continue

@@ -45,7 +45,9 @@ class Faulty(Ledger):
             self.shown.add((operation["account"], operation["version"]))
 
     def heard(self, operation):
-        return (operation["account"], operation["key"]) in self.told
+        """Whether a client had an answer under its key before it sent this."""
+        told = self.told.get((operation["account"], operation["key"]))
+        return told is not None and told < operation["began"]
 
     needs_answer = True       # it shows only if the operation at hand is answered
 

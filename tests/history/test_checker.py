@@ -16,7 +16,7 @@ from generate import Run
 CLEAN = int(os.environ.get("DAYBOOK_HISTORY_CLEAN", "1000"))
 PLANTS = int(os.environ.get("DAYBOOK_HISTORY_PLANTS", "6"))
 SEED = os.environ.get("DAYBOOK_HISTORY_SEED", "1")
-TRIES = 60  # generated histories for one plant, most of which lack the occasion
+TRIES = 200  # generated histories for one plant, most of which lack the occasion
 
 # Kinds that show in the values alone, without versions and positions.
 PLAIN = ("lost_update", "double_spend", "refused_though_funded", "half_a_command", "one_unit_off",
