@@ -190,7 +190,7 @@ class LoadCase(LedgerCase):
             rows += response.json["data"]
             if not response.json["has_more"]:
                 return rows
-            after = response.json["next"]
+            after = rows[-1]["position"]
         self.fail("the log does not end")
 
     def check_acknowledged(self, commands):

@@ -34,7 +34,7 @@ class History:
         self.recorder = Recorder(path, name)
         self.path = path
         self._amounts = {}    # hold -> amount
-        self._payments = set()
+        self._payments = {}   # payment -> its first account and key
         self._names = itertools.count(1)
         self.batches = itertools.count(1)
         self._lock = threading.Lock()
@@ -49,15 +49,14 @@ class History:
                 self._amounts[hold] = amount
             return self._amounts.get(hold)
 
-    def first_of_payment(self, body):
-        """Whether nobody told of this payment before; true for what is no provider's payment."""
+    def one_key_of_payment(self, account, key, body):
+        """Whether a provider's payment, if it is one, was told of under this key alone: under
+        another one it counts no second time, which the checker does not know."""
         if "provider_payment_id" not in body:
             return True
-        payment = (body.get("provider"), body["provider_payment_id"], body["amount"]["amount"])
         with self._lock:
-            known = payment in self._payments
-            self._payments.add(payment)
-            return not known
+            payment = (body.get("provider"), body["provider_payment_id"])
+            return self._payments.setdefault(payment, (account, key)) == (account, key)
 
     def died(self):
         self.recorder.died()
@@ -194,7 +193,8 @@ class RecordedClient(Client):
             asked["kind"] = "record" if body.get("enforce") == "record" else "charge"
         elif (method, what) == ("PUT", "credit-limit"):
             asked["kind"] = "limit"
-        elif method == "POST" and what in KINDS and self.history.first_of_payment(body):
+        elif method == "POST" and what in KINDS and self.history.one_key_of_payment(
+                account, key, body):
             asked["kind"] = KINDS[what]
         return asked
 

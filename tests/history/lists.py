@@ -1,8 +1,10 @@
 """Pages of events, transactions and statements hold exactly what their position and query say;
 reads of the past show the version of their moment, the same one for ever."""
 
+import bisect
+
 import model
-from record import place, units
+from record import FOREVER, place, units
 
 
 def check_lists(account, fold):
@@ -159,13 +161,13 @@ class Reading:
 
 def check_log(operations, owners, violations, make):
     """Pages of the whole log: positions without a gap, and everything that was acknowledged."""
-    rows, last, reading = {}, None, Reading()
+    rows, covered, reading = {}, [], Reading()
     for operation in operations:
         if operation["kind"] != "log" or operation.get("status") != 200:
             continue
         reading.add(operation)
         violations += [make("log-gap", gap, (operation["id"],)) for gap in reading.gaps]
-        expected = place(operation["after"]) + 1 if "after" in operation else 0
+        expected = began = place(operation["after"]) + 1 if "after" in operation else 0
         for row in operation["rows"]:
             position = place(row["position"])
             if position != expected:
@@ -179,16 +181,15 @@ def check_log(operations, owners, violations, make):
                                        f"{entry}", (known[1], operation["id"])))
         if len(operation["rows"]) < operation["limit"]:
             expected = max(expected, place(operation["position"]) + 1)
-        if last is None or expected > last[0]:
-            last = (expected - 1, operation["id"])
-    if not rows:
-        return
-    first = min(place(p) for p in rows)
+        covered.append((began, expected, operation["id"]))
+    covered.sort()
     for position, (name, version, source) in owners.items():
         row = rows.get(position)
-        if row is None and first <= place(position) <= last[0]:
+        at = bisect.bisect_right(covered, (place(position), FOREVER)) - 1
+        page = covered[at] if at >= 0 and covered[at][1] > place(position) else None
+        if row is None and page is not None:
             violations.append(make("lost", f"{position}, version {version} of {name}, is not in "
-                                   "the log", (source, last[1])))
+                                   "the log", (source, page[2])))
         elif row is not None and row[0][:2] != (name, version):
             violations.append(make("lost", f"{position} was version {version} of {name} and is "
                                    f"{row[0][:2]}", (source, row[1])))
