@@ -122,9 +122,9 @@ class HistoryTest(LoadCase):
 class BankTest(LoadCase):
     """Money that clients move between accounts, each move a strict charge and then a top-up.
 
-    The API has no command over two accounts, so money is in flight between the two. At every cut of
-    the log the accounts hold all of it but what can be in flight, one move per client; none is below
-    zero, and once every client has carried its move to its end, all of it is there.
+    The API has no command over two accounts, so money is in flight between the two. At every cut
+    of the log the accounts hold all of it but what can be in flight, one move per client; none is
+    below zero, and once every client has carried its moves to their end, all of it is there.
     """
 
     seed = SEED
@@ -151,7 +151,8 @@ class BankTest(LoadCase):
         try:
             for number in range(self.moves):
                 source, target = rng.sample(names, 2)
-                body = {"amount": money(f"{rng.randrange(TRANSFER_MAX)}.{rng.randrange(1, 100):02d}")}
+                amount = f"{rng.randrange(TRANSFER_MAX)}.{rng.randrange(1, 100):02d}"
+                body = {"amount": money(amount)}
                 key = f"move-{seed}-{number}"
                 taken = self.until_known(lambda: self.server.port or 1, lambda c: c.post(
                     self.path(source, "/charges"), body, key=key))

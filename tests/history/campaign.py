@@ -224,8 +224,8 @@ class Campaign:
         print("answers:", ", ".join(f"{n}: {c}" for n, c in self.answers.most_common()))
         print(f"history: {self.totals['operations']} operations in {self.totals['segments']} "
               f"segments by {self.options.clients} clients, {self.totals['unknown']} writes "
-              f"without an answer, {self.totals['replayed']} replays, {self.totals['rows']} rows of "
-              f"lists, {self.totals['kills']} kills, slowest restart {self.slowest:.2f} s, "
+              f"without an answer, {self.totals['replayed']} replays, {self.totals['rows']} rows "
+              f"of lists, {self.totals['kills']} kills, slowest restart {self.slowest:.2f} s, "
               f"seed {self.options.seed}: 0 violations")
         return 0
 

@@ -1,4 +1,4 @@
-"""Idempotency: exactly one effect and one answer for a key, and no effect where none was granted."""
+"""Idempotency: exactly one effect and one answer for a key, no effect where none was granted."""
 
 from facts import denied, settled
 from record import unknown

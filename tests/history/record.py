@@ -11,7 +11,7 @@ Members, absent where they say nothing:
                             READS: balance account events transactions statement log
                             other: a write that the checker has no model for
   began, ended              monotonic ns; an operation without an answer has no end
-  key, amount, hold         the request of a write; `amount` a signed decimal, `hold` what is released
+  key, amount, hold         the request of a write; `amount` a decimal, `hold` what is released
   if_match, batch, item     the version asked for; which batch and at which place in it
   min_position, as_of, as_of_position, after, limit, since   the request of a read
   status, slug              the answer; no status is no answer
@@ -19,7 +19,7 @@ Members, absent where they say nothing:
   balance, available, held, credit_limit, short_by           decimals as the answer wrote them
   current                   the version that a 412 or 404 speaks of
   whole                     of a page of the log: no account of the history has earlier events
-  rows                      of a list: ROW each; `opening`, `closing`, `more` of a list that has them
+  rows                      of a list: ROW each; a statement has `opening`, `closing`, `more`
 
 A line of kind `died` says that the server was gone at `began`: what had no answer by then can have
 taken effect before, or never will. `read` puts that moment into such operations as `until`.
