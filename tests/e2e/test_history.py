@@ -17,7 +17,7 @@ import anomalies
 import campaign
 from client import RecordedClient
 
-OPERATIONS = int(os.environ.get("DAYBOOK_HISTORY_OPERATIONS", "6000"))
+OPERATIONS = int(os.environ.get("DAYBOOK_HISTORY_OPERATIONS", "10000"))
 SEED = int(os.environ.get("DAYBOOK_HISTORY_SEED", "0")) \
     or random.SystemRandom().randrange(1, 2 ** 32)
 TRANSFER_MAX = 5
@@ -28,7 +28,7 @@ class HistoryTest(LoadCase):
 
     def test_a_short_campaign_over_kills_finds_nothing(self):
         self.server.kill()  # a campaign has its own
-        options = argparse.Namespace(operations=OPERATIONS, seconds=120, clients=6, kills=1.0,
+        options = argparse.Namespace(operations=OPERATIONS, seconds=120, clients=6, kills=0.3,
                                      seed=SEED, keep=os.path.join(self.server.data, "kept"))
         run = campaign.Campaign(options)
         self.assertEqual(run.run(), 0)
