@@ -7,13 +7,23 @@ request again with the same key leaves exactly one effect.
 
 import collections
 import contextlib
+import os
 import random
+import shutil
+import sys
+import tempfile
 import threading
 import time
 import uuid
 from decimal import Decimal
 
 from daybook import Client, LedgerCase, Server, money
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "history"))
+
+import check  # noqa: E402
+import record  # noqa: E402
+from client import History  # noqa: E402
 
 THREADS = 8
 BATCH = 20
@@ -43,6 +53,7 @@ class LoadCase(LedgerCase):
     """A server of its own for each test, and drivers that remember what they were told."""
 
     seed = None
+    history = None
 
     def make_server(self):
         return Server()
@@ -58,6 +69,33 @@ class LoadCase(LedgerCase):
         self.rows = {}
         self.last_position = None
         self.lock = threading.Lock()
+
+    # -- the history of a test (tests/history), for those that ask for one before anything else
+
+    def record_history(self):
+        folder = tempfile.mkdtemp(prefix="daybook-history-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        self.history = History(os.path.join(folder, "history.ndjson"))
+        self.addCleanup(self.history.close)
+        self.client = self.new_client()
+
+    def new_client(self):
+        if self.history is not None:
+            return self.history.client(self.server.port, self.server.admin_key)
+        return Client(self.server.port, self.server.admin_key, check=False)
+
+    def kill_server(self):
+        self.server.kill()
+        if self.history is not None:
+            self.history.died()
+
+    def check_history(self):
+        """Every promise that the answers let one check; the report."""
+        self.history.close()
+        report = check.check(record.read(self.history.path))
+        self.assertEqual(report.violations[:10], [])
+        self.assertEqual(report.given_up, 0)
+        return report
 
     def new_command(self, rng, accounts):
         account = rng.choice(accounts)
@@ -78,7 +116,7 @@ class LoadCase(LedgerCase):
 
     def load(self, seed, accounts, stop, failures):
         rng = random.Random(seed)
-        client = Client(self.server.port, self.server.admin_key, check=False)
+        client = self.new_client()
         while not stop.is_set():
             count = BATCH if rng.randrange(4) == 0 else 1
             commands = [self.new_command(rng, accounts) for _ in range(count)]
@@ -152,7 +190,7 @@ class LoadCase(LedgerCase):
             rows += response.json["data"]
             if not response.json["has_more"]:
                 return rows
-            after = response.json["next"]
+            after = rows[-1]["position"]
         self.fail("the log does not end")
 
     def check_acknowledged(self, commands):
@@ -176,8 +214,7 @@ class LoadCase(LedgerCase):
         began = time.monotonic()
         self.server.start()
         restart = time.monotonic() - began
-        self.client = self.server.client()
-        self.client.check = False
+        self.client = self.new_client()
         news = self.read_log(self.last_position)
         for row in news:
             self.assertNotIn(row["id"], self.rows, "an event is twice in the log")

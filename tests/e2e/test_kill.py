@@ -44,9 +44,9 @@ class KillTest(LoadCase):
 
     def test_no_acknowledged_event_is_lost_by_a_kill(self):
         print(f"kill test: {CYCLES} cycles, DAYBOOK_KILL_SEED={SEED}", flush=True)
+        self.record_history()
         accounts = [self.open_account() for _ in range(ACCOUNTS)]
         self.person = self.open_account()
-        self.client.check = False
         points = []
         for cycle in range(CYCLES):
             if cycle % 2 == 0:
@@ -61,7 +61,10 @@ class KillTest(LoadCase):
                 print(f"kill test: cycle {cycle}, {point}", flush=True)
                 raise
         self.check_everything([*accounts, self.person])
+        report = self.check_history()
+        self.assertEqual(report.left_out, 0)
         self.tell()
+        print(f"kill test: a history of {report.operations} operations", flush=True)
         self.client.close()
         self.server.stop()
         done = run_cli("verify", "--data", self.server.data, timeout=300)
@@ -89,7 +92,7 @@ class KillTest(LoadCase):
 
     def settle(self, point, first):
         """After the process ended: what was met, the restart, and the driver's checks."""
-        self.server.kill()
+        self.kill_server()
         (self.met if self.server.hits else self.missed)[point.name] += 1
         self.server.calm()
         self.restarted(first)
@@ -103,7 +106,7 @@ class KillTest(LoadCase):
         first = len(self.commands)
         with self.under_load(accounts):
             time.sleep(self.random.uniform(0.05, 0.4))
-            self.server.kill()
+            self.kill_server()
         self.met["random"] += 1
         self.restarted(first)
 
@@ -153,7 +156,7 @@ class KillTest(LoadCase):
         first = len(self.commands)
         with self.under_load(accounts):
             time.sleep(self.random.uniform(0.05, 0.2))
-            self.server.kill()
+            self.kill_server()
         self.client.close()
         self.order_kill(point)
         try:

@@ -24,11 +24,17 @@ CONNECTIONS = 64
 
 
 class RaceTest(LoadCase):
+    """What the clients were told is also judged as a history (tests/history)."""
     seed = SEED
+
+    def setUp(self):
+        super().setUp()
+        self.record_history()
+        self.addCleanup(self.check_history)
 
     def crowd(self, calls):
         """Each call gets a client of its own; all begin together. Their results in order."""
-        clients = [Client(self.server.port, self.server.admin_key, check=False) for _ in calls]
+        clients = [self.new_client() for _ in calls]
         try:
             return self.at_once([lambda c=c, call=call: call(c)
                                  for c, call in zip(clients, calls)])
@@ -181,7 +187,7 @@ class RaceTest(LoadCase):
         stop, wrong = threading.Event(), []
 
         def read():
-            client = Client(self.server.port, self.server.admin_key, check=False)
+            client = self.new_client()
             last = 0
             while not stop.is_set():
                 answer = client.get(self.path(account, "/events?limit=1000"))
