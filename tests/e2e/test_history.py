@@ -198,7 +198,8 @@ class BankTest(LoadCase):
             thread.start()
         for _ in range(self.kills):
             time.sleep(self.random.uniform(0.1, 0.4))
-            self.kill_server()
+            self.server.kill()
+            self.history.died()
             self.server.start()
         for thread in movers:
             thread.join(timeout=90)
