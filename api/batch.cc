@@ -229,6 +229,7 @@ void run_batch(const HttpRequest& request, const BatchContext& context, Respond 
   auto& values = std::get<std::vector<JsonValue>>(items);
   auto results = std::make_shared<Results>(values.size(), ndjson, std::move(respond));
   const auto held = std::make_shared<Held>();
+  const auto gathering = context.commands.gather();
   for (std::size_t i = 0; i < values.size(); ++i) {
     auto item = read_item(values[i], context.principal, context.first_tenant,
                           request.request_id + "-" + std::to_string(i));

@@ -63,6 +63,9 @@ class CommandService {
   /// when this returns, so that the next one of its account comes after it.
   void run(WriteRequest request, const JsonValue& body, Respond respond);
 
+  /// Around many run()s that follow one another: ledger.h.
+  eventstore::Ledger::Gathering gather() { return eventstore::Ledger::Gathering(services_.ledger); }
+
  private:
   struct Prepared;
 

@@ -77,6 +77,17 @@ void Ledger::submit(Command command, Completion complete) {
   prepared.complete(overloaded());
 }
 
+Ledger::Gathering::Gathering(Ledger& ledger) : ledger_(ledger) {
+  const std::lock_guard lock(ledger_.mutex_);
+  ++ledger_.gatherings_;
+}
+
+Ledger::Gathering::~Gathering() {
+  const std::lock_guard lock(ledger_.mutex_);
+  --ledger_.gatherings_;
+  if (ledger_.may_decide()) ledger_.sequencer_wakes_.notify_one();
+}
+
 bool Ledger::is_overloaded() const {
   const std::uint64_t committed = this->committed();
   const std::uint64_t lag = committed - std::min(committed, index_.applied());
@@ -124,7 +135,8 @@ Ledger::Load Ledger::load() const {
 /// With the lock held: there is something to decide, and it is time.
 bool Ledger::may_decide() const {
   const bool log_is_free = at_log_ == nullptr;
-  return queue_.size() >= limits_.gather_commands || (log_is_free && !queue_.empty());
+  const bool is_enough = gatherings_ == 0 && !queue_.empty();
+  return queue_.size() >= limits_.gather_commands || (log_is_free && is_enough);
 }
 
 // --- The sequencer's thread

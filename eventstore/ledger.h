@@ -60,6 +60,20 @@ class Ledger {
   /// exactly once, possibly before this returns.
   void submit(Command command, Completion complete);
 
+  /// Says that more commands are about to be submitted, until it is destroyed: they are decided
+  /// when gather_commands of them are there, or at its end, so that they share group commits
+  /// although the log is free. For as long as it takes to submit them; must not outlive the ledger.
+  class Gathering {
+   public:
+    explicit Gathering(Ledger& ledger);
+    ~Gathering();
+    Gathering(const Gathering&) = delete;
+    Gathering& operator=(const Gathering&) = delete;
+
+   private:
+    Ledger& ledger_;
+  };
+
   /// Called with each entry when it is durable, before the answers that rest on it go out.
   /// REQUIRES: set before the first submit.
   void on_commit(std::function<void(const Entry&)> observer) { observer_ = std::move(observer); }
@@ -163,6 +177,7 @@ class Ledger {
   // Guarded by mutex_.
   std::deque<PreparedCommand> queue_;
   std::uint64_t arrivals_ = 0;
+  std::size_t gatherings_ = 0;
   std::deque<WaitingRoom::Party> to_look_up_;
   std::vector<WaitingRoom::Party> looked_up_;
   std::shared_ptr<const Entry> at_log_;  ///< Being written, or null: the log is free.

@@ -117,6 +117,34 @@ class LedgerTest : public ::testing::Test {
   std::unique_ptr<Ledger> ledger_;
 };
 
+TEST_F(LedgerTest, what_is_submitted_while_gathering_is_decided_together) {
+  open_account("a");
+  const std::uint64_t entries = log_.head().entry_count;
+  std::vector<std::future<Answer>> answers;
+  {
+    const Ledger::Gathering gathering(*ledger_);
+    for (int i = 0; i < 20; ++i) {
+      answers.push_back(submit(command(
+          "a", domain::TopUp{usd("1"), "stripe", std::to_string(i), {}}, "k" + std::to_string(i))));
+    }
+    // The log is free all the time.
+    EXPECT_EQ(answers.front().wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  }
+  for (auto& answer : answers) EXPECT_EQ(answer.get().kind, AnswerKind::kRecorded);
+  EXPECT_EQ(log_.head().entry_count, entries + 1);
+}
+
+TEST_F(LedgerTest, a_gathering_keeps_nobody_waiting_once_there_are_enough) {
+  open_account("a");
+  std::vector<std::future<Answer>> answers;
+  const Ledger::Gathering gathering(*ledger_);
+  for (std::size_t i = 0; i < limits().gather_commands; ++i) {
+    answers.push_back(submit(command("a", domain::SetTag{{}, "t" + std::to_string(i % 50), "v", {}},
+                                     "k" + std::to_string(i))));
+  }
+  EXPECT_EQ(answers.front().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+}
+
 TEST_F(LedgerTest, eight_threads_charge_eight_accounts_and_every_cent_is_there) {
   constexpr int kThreads = 8;
   constexpr int kCharges = 200;
