@@ -174,8 +174,10 @@ TEST(FocusCsvTest, damaged_tags_name_the_column_tags) {
             "line 3, column Tags: is not JSON: Missing a name for object member. (at byte 1)");
   EXPECT_EQ(error_of(start + "\"[\"\"a\"\"]\""), "line 3, column Tags: is not an object");
   EXPECT_EQ(error_of(start + "\"{\"\"a\"\": {}}\""), "line 3, column Tags: holds a nested object");
-  EXPECT_EQ(error_of(start + "\"{\"\"a\"\":1,\"\"a\"\":2}\""),
-            "line 3, column Tags: has the name 'a' twice");
+  EXPECT_EQ(
+      error_of(start + "\"{\"\"a\"\":1,\"\"a\"\":2}\""),
+      "line 3, column Tags: is not JSON: two members of one object have the same name (at byte "
+      "10)");
 }
 
 TEST(FocusCsvTest, fields_that_are_missing_or_too_many_are_named) {
