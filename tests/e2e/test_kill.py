@@ -6,6 +6,7 @@ as many cycles as one likes.
 """
 
 import collections
+import contextlib
 import os
 import random
 import shutil
@@ -176,18 +177,17 @@ class KillTest(LoadCase):
                 raise
         self.settle(point, first)
 
-    def in_ingest(self, point, accounts):
-        """A copy of a ledger that was killed far ahead of its read models."""
-        template = self.backlog or self.make_backlog()
-        data = os.path.join(self.scratch, "ingest")
-        shutil.copytree(template, data)
+    @contextlib.contextmanager
+    def killed_while_it_starts(self, point, data, patience=0):
+        """A server of its own over `data`: killed at the point while
+        it starts or up to so many steps later, then started again. Gives its client."""
         server = FaultyServer(data)
         self.addCleanup(server.kill)
         try:
             self.order_kill(point, server)
             try:
                 server.start()
-                for _ in range(100):
+                for _ in range(patience):
                     if server.hits or server.process.poll() is not None:
                         break
                     time.sleep(0.02)
@@ -199,16 +199,26 @@ class KillTest(LoadCase):
             server.calm()
             client = server.start().client()
             client.check = False
-            balance = client.get(self.path("bulk", "/balance")).json["balances"][0]["balance"]
-            self.assertEqual(balance, f"-{BACKLOG / 100:.2f}")
-            self.assertEqual(client.get(self.path("bulk")).json["version"], BACKLOG + 1)
+            yield client
             client.close()
             server.stop()
-            done = run_cli("verify", "--data", data)
-            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         finally:
             server.kill()
             server.remove()
+
+    def in_ingest(self, point, accounts):
+        """A copy of a ledger that was killed far ahead of its read models."""
+        template = self.backlog or self.make_backlog()
+        data = os.path.join(self.scratch, "ingest")
+        shutil.copytree(template, data)
+        try:
+            with self.killed_while_it_starts(point, data, patience=100) as client:
+                balance = client.get(self.path("bulk", "/balance")).json["balances"][0]["balance"]
+                self.assertEqual(balance, f"-{BACKLOG / 100:.2f}")
+                self.assertEqual(client.get(self.path("bulk")).json["version"], BACKLOG + 1)
+            done = run_cli("verify", "--data", data)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        finally:
             shutil.rmtree(data, ignore_errors=True)
 
     def make_backlog(self):
@@ -234,25 +244,9 @@ class KillTest(LoadCase):
 
     def in_creation(self, point, _accounts):
         data = os.path.join(self.scratch, "new")
-        server = FaultyServer(data)
-        self.addCleanup(server.kill)
         try:
-            self.order_kill(point, server)
-            try:
-                server.start()
-            except ServerFailed:
-                if not server.hits:
-                    raise
-            server.kill()
-            (self.met if server.hits else self.missed)[point.name] += 1
-            server.calm()
-            client = server.start().client()
-            client.check = False
-            opened = client.post("/v1/accounts", {"id": "first", "currency": "USD"})
-            self.assertEqual(opened.status, 201, repr(opened))
-            client.close()
-            server.stop()
+            with self.killed_while_it_starts(point, data) as client:
+                opened = client.post("/v1/accounts", {"id": "first", "currency": "USD"})
+                self.assertEqual(opened.status, 201, repr(opened))
         finally:
-            server.kill()
-            server.remove()
             shutil.rmtree(data, ignore_errors=True)
