@@ -320,7 +320,7 @@ class RocksKv::Core {
 
   /// Empty: it is to be written.
   std::optional<Status> ingest(const KvBatch& batch) {
-    if (read_only() || options_.durable || compaction_is_behind(batch)) return std::nullopt;
+    if (read_only() || options_.durable || compaction_is_behind()) return std::nullopt;
     const Status flushed = flush();  // So that all tables stand at the batch before.
     if (!flushed.ok()) return flushed;
     SortedFiles files(sorted_files_directory());
@@ -410,16 +410,11 @@ class RocksKv::Core {
 
   /// RocksDB slows writers down that bring more than it can sort together, and does not slow down
   /// an ingestion.
-  bool compaction_is_behind(const KvBatch& batch) const {
+  bool compaction_is_behind() const {
     const std::shared_lock lock(mutex_);
-    std::optional<Table> looked_at;
-    for (const KvBatch::Operation& operation : batch.operations()) {
-      if (looked_at == operation.table) continue;
-      looked_at = operation.table;
+    for (const Handle& handle : handles_) {
       std::string files;
-      CHECK(operation.table < handles_.size());
-      db_->GetProperty(handles_[operation.table].get(),
-                       rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files);
+      db_->GetProperty(handle.get(), rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files);
       if (files.size() > 1 && std::stoi(files) >= kFilesToIngestMax) return true;
     }
     return false;

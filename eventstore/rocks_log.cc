@@ -1,10 +1,8 @@
 #include "eventstore/rocks_log.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <optional>
 #include <thread>
 #include <utility>
 
