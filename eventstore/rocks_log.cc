@@ -132,12 +132,14 @@ class RocksLog::Core {
 
   /// When the power goes, what was written and not synced may be left with holes in it, which
   /// RocksDB cannot tell from damage to what was synced. The watermark can: everything acknowledged
-  /// stands before the damage. That is looked at before anything is changed.
+  /// stands before the damage. That is looked at before anything is changed. It takes a watermark
+  /// without damage: the slot that is gone may have been the one that acknowledged what the log has
+  /// lost, and no power cut leaves both, as none of the two is written while the other is.
   Result<std::unique_ptr<RocksLogDb>> open_db(RocksLogDb::Mode mode) {
     auto whole = RocksLogDb::open(paths_.log, mode, hooks_.env);
     if (whole.ok() || whole.status().code() != StatusCode::kCorrupt) return whole;
     const auto loaded = WatermarkFile::load(paths_.watermark);
-    if (!loaded.ok()) return whole;
+    if (!loaded.ok() || loaded->slot_damaged) return whole;
     const auto open_up_to_damage = [this](RocksLogDb::Mode how) {
       return RocksLogDb::open(paths_.log, how, hooks_.env, RocksLogDb::Tail::kUpToDamage);
     };

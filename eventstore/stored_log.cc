@@ -182,9 +182,10 @@ AppendOutcome StoredLog::append(const Entry& entry) {
   if (after.next_position / kAnchorEveryEvents != before.next_position / kAnchorEveryEvents) {
     batch.put(LogRows::kMeta, anchor_key(entry.partition, after.entry_count), encode_anchor(after));
   }
-  Status status = rows_->write(batch);
-  // Until the new head is known: close() writes the head that it sees.
+  // Until the new head is known: close() writes the head that it sees. From before the rows are
+  // written: a power cut tears one of the two, and the other one says so (rocks_log.cc).
   const std::lock_guard watermark(watermark_mutex_);
+  Status status = rows_->write(batch);
   const Instant wanted = wanted_closed();
   if (status.ok()) status = watermark_->store(after, wanted);
   const std::lock_guard lock(mutex_);

@@ -85,6 +85,12 @@ std::map<std::string, std::string> files_of(const std::string& dir) {
   return files;
 }
 
+std::string flipped(std::string bytes, std::size_t bit) {
+  bytes[bit / 8] =
+      static_cast<char>(static_cast<unsigned char>(bytes[bit / 8]) ^ (1U << (bit % 8)));
+  return bytes;
+}
+
 std::string wal_of(const std::string& dir) {
   std::string wal;
   for (const auto& file : fs::directory_iterator(dir + "/log")) {
@@ -427,10 +433,7 @@ TEST(RocksLogTest, no_flipped_bit_of_the_write_ahead_log_loses_anything_silently
   int cases = 0;
   for (std::size_t bit = 3; bit < 8 * bytes.size(); bit += 1 + bytes.size() * 8 / 100) {
     copy_log(dir.file("a"), dir.file("b"));
-    std::string flipped = bytes;
-    flipped[bit / 8] =
-        static_cast<char>(static_cast<unsigned char>(flipped[bit / 8]) ^ (1U << (bit % 8)));
-    write_file(wal_of(dir.file("b")), flipped);
+    write_file(wal_of(dir.file("b")), flipped(bytes, bit));
     refused += refused_or_harmless(dir.file("b"), entries) ? 1 : 0;
     ++cases;
   }
@@ -447,6 +450,38 @@ TEST(RocksLogTest, zeroed_sectors_of_the_write_ahead_log_lose_nothing_silently) 
     write_file(wal_of(dir.file("b")), std::string(bytes).replace(sector, 512, 512, '\0'));
     EXPECT_TRUE(refused_or_harmless(dir.file("b"), entries)) << sector;
   }
+}
+
+// The older slot knows nothing of the last entry, so nothing else would tell that it is lost.
+TEST(RocksLogTest, damage_to_the_last_entry_and_to_the_slot_that_acknowledged_it_is_refused) {
+  const TempDir dir;
+  std::size_t before = 0;
+  {
+    const auto log = open_log(dir.file("a"), true);
+    append_all(**log, {3, 4});
+    before = file_bytes(wal_of(dir.file("a"))).size();
+    append_all(**log, {800});
+  }
+  const std::string wal = file_bytes(wal_of(dir.file("a")));
+  const std::string slots = file_bytes(dir.file("a/log.watermark"));
+  int refused = 0;
+  for (const std::size_t slot : {std::size_t{0}, slots.size() / 2}) {
+    for (std::size_t at = before; at < wal.size(); at += 1499) {
+      copy_log(dir.file("a"), dir.file("b"));
+      write_file(dir.file("b/log.watermark"), flipped(slots, slot * 8));
+      write_file(wal_of(dir.file("b")), flipped(wal, at * 8));
+      const auto log = open_log(dir.file("b"));
+      const auto reader = open_reader(dir.file("b"));
+      EXPECT_EQ(log.ok(), reader.ok());
+      if (log.ok()) {
+        EXPECT_EQ((*log)->head().next_position, 807U) << slot << ", " << at;
+      } else {
+        EXPECT_EQ(log.status().code(), StatusCode::kCorrupt);
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 10);
 }
 
 TEST(RocksLogTest, a_torn_tail_that_was_not_acknowledged_is_dropped) {
