@@ -70,15 +70,24 @@ Result<std::string> PrivateStore::secret(std::string_view name, IfMissing if_mis
 
 Result<domain::PrivateValue> PrivateStore::put(const TenantId& tenant, const AccountId& account,
                                                std::string_view value) {
-  const std::string salt = random_.bytes(kSaltBytes);
-  domain::PrivateValue name{random_.bytes(kReferenceBytes), commitment_of(salt, value)};
-  const std::string key = key_of(tenant, account, name.reference);
+  auto names = put({Value{tenant, account, value}});
+  if (!names.ok()) return names.status();
+  return std::move(names->front());
+}
+
+Result<std::vector<domain::PrivateValue>> PrivateStore::put(const std::vector<Value>& values) {
+  std::vector<domain::PrivateValue> names;
   KvBatch batch;
-  batch.put(kPending, key, "");
-  batch.put(kValues, key, salt + std::string(value));
-  Status status = store_.write(batch);
+  for (const Value& value : values) {
+    const std::string salt = random_.bytes(kSaltBytes);
+    names.push_back({random_.bytes(kReferenceBytes), commitment_of(salt, value.text)});
+    const std::string key = key_of(value.tenant, value.account, names.back().reference);
+    batch.put(kPending, key, "");
+    batch.put(kValues, key, salt + std::string(value.text));
+  }
+  Status status = batch.empty() ? Status() : store_.write(batch);
   if (!status.ok()) return status;
-  return name;
+  return names;
 }
 
 Result<std::optional<std::string>> PrivateStore::get(const TenantId& tenant,

@@ -50,7 +50,14 @@ class PrivateStore {
   /// The secret of that name.
   Result<std::string> secret(std::string_view name, IfMissing if_missing);
 
-  /// Stores a value of an account and tells how events name it.
+  struct Value {
+    TenantId tenant;
+    AccountId account;
+    std::string_view text;
+  };
+  /// Stores values and tells, in their order, how events name them. One write and one sync for all:
+  /// they are durable together, or none is there.
+  Result<std::vector<domain::PrivateValue>> put(const std::vector<Value>& values);
   Result<domain::PrivateValue> put(const TenantId& tenant, const AccountId& account,
                                    std::string_view value);
 

@@ -73,6 +73,21 @@ TEST_F(PrivateStoreTest, an_erasure_takes_values_named_before_its_position) {
   EXPECT_EQ(*store_.erase(kTenant, kAccount, 5), 0U);
 }
 
+TEST_F(PrivateStoreTest, values_that_are_put_together_are_named_in_their_order) {
+  const std::vector<PrivateStore::Value> values = {
+      {kTenant, kAccount, "one"}, {kTenant, AccountId("b"), "two"}, {kTenant, kAccount, "one"}};
+  const auto names = store_.put(values);
+  ASSERT_TRUE(names.ok());
+  ASSERT_EQ(names->size(), values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto text = store_.get(kTenant, values[i].account, (*names)[i]);
+    ASSERT_TRUE(text.ok() && text->has_value()) << i;
+    EXPECT_EQ(**text, values[i].text);
+  }
+  EXPECT_NE(names->front().commitment, names->back().commitment) << "each has a salt of its own";
+  EXPECT_EQ(store_.pending(10)->size(), values.size());
+}
+
 TEST_F(PrivateStoreTest, a_store_without_positions_is_begun_anew) {
   const auto value = put("value");
   name(value, 4);
