@@ -1,9 +1,10 @@
 #include "api/batch.h"
 
+#include <algorithm>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -18,6 +19,9 @@ namespace {
 
 /// A batch has at most this many members and elements in all.
 constexpr JsonLimits kBatchJsonLimits{32, 2'000'000};
+/// Commands that are made ready before they are submitted together: enough for a group commit that
+/// is worth its syncs, and few beside the body that they come from.
+constexpr std::size_t kChunkCommands = 256;
 
 /// Collects the results and answers when the last one is there. Any thread.
 class Results {
@@ -120,18 +124,22 @@ struct Item {
 /// or the retry would come out of order. Any thread.
 class Held {
  public:
-  void add(const std::string& account) {
+  /// The command of that index was not done.
+  void add(const std::string& account, std::size_t index) {
     const std::lock_guard lock(mutex_);
-    accounts_.insert(account);
+    const auto [first, is_new] = first_.emplace(account, index);
+    if (!is_new) first->second = std::min(first->second, index);
   }
-  bool has(const std::string& account) const {
+  /// One before that index was not: several are made ready before the first of them is submitted.
+  bool holds(const std::string& account, std::size_t index) const {
     const std::lock_guard lock(mutex_);
-    return accounts_.contains(account);
+    const auto first = first_.find(account);
+    return first != first_.end() && first->second < index;
   }
 
  private:
   mutable std::mutex mutex_;
-  std::set<std::string> accounts_;
+  std::map<std::string, std::size_t> first_;
 };
 
 /// One command of the batch as the request it stands for, or its own answer.
@@ -229,7 +237,7 @@ void run_batch(const HttpRequest& request, const BatchContext& context, Respond 
   auto& values = std::get<std::vector<JsonValue>>(items);
   auto results = std::make_shared<Results>(values.size(), ndjson, std::move(respond));
   const auto held = std::make_shared<Held>();
-  const auto gathering = context.commands.gather();
+  std::vector<CommandService::BatchItem> chunk;
   for (std::size_t i = 0; i < values.size(); ++i) {
     auto item = read_item(values[i], context.principal, context.first_tenant,
                           request.request_id + "-" + std::to_string(i));
@@ -239,17 +247,25 @@ void run_batch(const HttpRequest& request, const BatchContext& context, Respond 
     }
     auto& command = std::get<Item>(item);
     std::string account = command.account();
-    if (held->has(account)) {
+    if (held->holds(account, i)) {
       results->set(i, problem(503, "overloaded", "an earlier command of the batch was not done",
                               command.request.request_id));
       continue;
     }
-    context.commands.run(std::move(command.request), command.body,
-                         [results, held, account, i](const HttpResponse& response) {
-                           if (response.status == 503) held->add(account);
-                           results->set(i, response);
-                         });
+    auto prepared = context.commands.prepare(std::move(command.request), command.body);
+    if (const auto* refusal = std::get_if<HttpResponse>(&prepared)) {
+      results->set(i, *refusal);
+      continue;
+    }
+    chunk.push_back({std::get<0>(std::move(prepared)),
+                     [results, held, account, i](const HttpResponse& response) {
+                       if (response.status == 503) held->add(account, i);
+                       results->set(i, response);
+                     },
+                     [held, account, i] { return held->holds(account, i); }});
+    if (chunk.size() == kChunkCommands) context.commands.submit(std::exchange(chunk, {}));
   }
+  context.commands.submit(std::move(chunk));
   results->release();
 }
 

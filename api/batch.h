@@ -17,8 +17,10 @@ struct BatchContext {
 };
 
 /// Answers `POST /v1/batch`: every item on its own, results in the order of the commands, in the
-/// form that came (JSON or NDJSON). Items of one account are decided in their order. Blocks while
-/// it reads and looks up, so it runs on a worker.
+/// form that came (JSON or NDJSON). Items of one account are decided in their order; after one that
+/// was answered 503 so are those that follow, or a retry would come out of order. Items are made
+/// ready, their private values durable with one write, and submitted 256 at a time. Blocks for as
+/// long as that takes: it runs on a thread that serves batches alone.
 void run_batch(const HttpRequest& request, const BatchContext& context, Respond respond);
 
 /// Whether a role may use a route at all (client keys: only kReadAccount).

@@ -39,6 +39,14 @@ HttpResponse later(std::string_view slug, std::string_view detail, const std::st
   return response;
 }
 
+HttpResponse overloaded(const std::string& id) {
+  return later("overloaded", "nothing was done; send it again later", id);
+}
+
+HttpResponse not_kept(const std::string& id) {
+  return later("storage-degraded", "nothing was done", id);
+}
+
 Parameters to_parameters(const PathParams& params) { return {params.begin(), params.end()}; }
 
 }  // namespace
@@ -65,17 +73,11 @@ void CommandService::run(WriteRequest request, std::string_view body, Respond re
   auto shared = std::make_shared<Respond>(std::move(respond));
   const bool taken =
       services_.workers.post([this, ready, shared] { submit(ready, std::move(*shared)); });
-  if (!taken) (*shared)(later("overloaded", "nothing was done; send it again later", id));
-}
-
-void CommandService::run(WriteRequest request, const JsonValue& body, Respond respond) {
-  auto prepared = prepare(std::move(request), body);
-  if (auto* refusal = std::get_if<HttpResponse>(&prepared)) return respond(std::move(*refusal));
-  submit(std::get<std::shared_ptr<Prepared>>(prepared), std::move(respond));
+  if (!taken) (*shared)(overloaded(id));
 }
 
 std::variant<std::shared_ptr<CommandService::Prepared>, HttpResponse> CommandService::prepare(
-    WriteRequest request, const JsonValue& body) {
+    WriteRequest request, const JsonValue& body) const {
   auto made = std::make_shared<Prepared>();
   Prepared& prepared = *made;
   eventstore::Command& command = prepared.command;
@@ -112,7 +114,36 @@ std::variant<std::shared_ptr<CommandService::Prepared>, HttpResponse> CommandSer
 
 /// In a worker, if there is a private value.
 void CommandService::submit(const std::shared_ptr<Prepared>& prepared, Respond respond) {
-  if (auto failure = keep_private(*prepared)) return respond(std::move(*failure));
+  if (prepared->extra && !keep_private({prepared.get()}).ok()) {
+    return respond(not_kept(prepared->context.request_id));
+  }
+  auto [command, complete, held_back] = submission(prepared, std::move(respond));
+  services_.ledger.submit(std::move(command), std::move(complete));
+}
+
+void CommandService::submit(std::vector<BatchItem> items) {
+  std::vector<Prepared*> with_value;
+  for (const BatchItem& item : items) {
+    if (item.prepared->extra) with_value.push_back(item.prepared.get());
+  }
+  // What the ledger will not take is not worth a write and a sync.
+  const bool in_vain = !services_.ledger.takes_commands() || services_.ledger.is_overloaded();
+  const bool kept = !in_vain && keep_private(with_value).ok();
+  std::vector<eventstore::Submission> submissions;
+  for (BatchItem& item : items) {
+    const std::string& id = item.prepared->context.request_id;
+    if (item.prepared->extra && !kept) {
+      item.respond(in_vain ? overloaded(id) : not_kept(id));
+      continue;
+    }
+    submissions.push_back(submission(item.prepared, std::move(item.respond)));
+    submissions.back().is_held_back = std::move(item.is_held_back);
+  }
+  services_.ledger.submit(std::move(submissions));
+}
+
+eventstore::Submission CommandService::submission(const std::shared_ptr<Prepared>& prepared,
+                                                  Respond respond) {
   mint_keys(*prepared);
   eventstore::Command& command = prepared->command;
   if (!command.idempotency_key.empty()) {
@@ -125,10 +156,11 @@ void CommandService::submit(const std::shared_ptr<Prepared>& prepared, Respond r
   command = {};
   command.tenant = submitted.tenant;
   command.account = submitted.account;
-  services_.ledger.submit(std::move(submitted), [this, prepared, respond = std::move(respond)](
-                                                    const eventstore::Answer& answer) {
-    finish(*prepared, answer, respond);
-  });
+  return {std::move(submitted),
+          [this, prepared, respond = std::move(respond)](const eventstore::Answer& answer) {
+            finish(*prepared, answer, respond);
+          },
+          {}};
 }
 
 std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& request,
@@ -154,20 +186,22 @@ std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& req
   return std::nullopt;
 }
 
-/// Stores what must not be in the log, durably, before the event that refers to it.
-std::optional<HttpResponse> CommandService::keep_private(Prepared& prepared) {
-  if (!prepared.extra) return std::nullopt;
-  auto* account_command = std::get_if<domain::AccountCommand>(&prepared.command.body);
-  CHECK(account_command != nullptr);
-  auto* tag = std::get_if<domain::SetTag>(account_command);
-  CHECK(tag != nullptr);
-  auto kept = services_.private_store.put(prepared.command.tenant, prepared.command.account,
-                                          *prepared.extra);
-  if (!kept.ok()) {
-    return later("storage-degraded", "nothing was done", prepared.context.request_id);
+/// Stores what must not be in the log, durably, before the events that refer to it.
+Status CommandService::keep_private(const std::vector<Prepared*>& prepared) {
+  std::vector<eventstore::PrivateStore::Value> values;
+  for (const Prepared* each : prepared) {
+    values.push_back({each->command.tenant, each->command.account, *each->extra});
   }
-  tag->extra = prepared.kept = *kept;
-  return std::nullopt;
+  auto kept = services_.private_store.put(values);
+  if (!kept.ok()) return kept.status();
+  for (std::size_t i = 0; i < prepared.size(); ++i) {
+    auto* account_command = std::get_if<domain::AccountCommand>(&prepared[i]->command.body);
+    CHECK(account_command != nullptr);
+    auto* tag = std::get_if<domain::SetTag>(account_command);
+    CHECK(tag != nullptr);
+    tag->extra = prepared[i]->kept = std::move((*kept)[i]);
+  }
+  return {};
 }
 
 void CommandService::mint_keys(Prepared& prepared) const {

@@ -2,11 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "api/api_key.h"
 #include "api/http_message.h"
@@ -59,22 +61,28 @@ class CommandService {
   /// From an io thread: a command with a private value goes on in a worker. `respond` is called
   /// exactly once, from any thread.
   void run(WriteRequest request, std::string_view body, Respond respond);
-  /// The same in a worker, for a body that was read already (batch items): the command is submitted
-  /// when this returns, so that the next one of its account comes after it.
-  void run(WriteRequest request, const JsonValue& body, Respond respond);
 
-  /// Around many run()s that follow one another: ledger.h.
-  eventstore::Ledger::Gathering gather() { return eventstore::Ledger::Gathering(services_.ledger); }
+  /// A command that was read and checked, and nothing done for it yet.
+  struct Prepared;
+  struct BatchItem {
+    std::shared_ptr<Prepared> prepared;
+    Respond respond;
+    std::function<bool()> is_held_back;  ///< As in eventstore::Submission.
+  };
+  /// The command, or what is wrong with it.
+  std::variant<std::shared_ptr<Prepared>, HttpResponse> prepare(WriteRequest request,
+                                                                const JsonValue& body) const;
+  /// Makes the private values of all of them durable with one write and submits them together.
+  /// Blocks for that write. All are submitted or answered when this returns, so that what is
+  /// submitted next comes after them.
+  void submit(std::vector<BatchItem> items);
 
  private:
-  struct Prepared;
-
   std::optional<HttpResponse> read_headers(const WriteRequest& request,
                                            eventstore::Command& command) const;
-  std::variant<std::shared_ptr<Prepared>, HttpResponse> prepare(WriteRequest request,
-                                                                const JsonValue& body);
-  std::optional<HttpResponse> keep_private(Prepared& prepared);
+  Status keep_private(const std::vector<Prepared*>& prepared);
   void submit(const std::shared_ptr<Prepared>& prepared, Respond respond);
+  eventstore::Submission submission(const std::shared_ptr<Prepared>& prepared, Respond respond);
   void mint_keys(Prepared& prepared) const;
   void finish(const Prepared& prepared, const eventstore::Answer& answer, const Respond& respond);
   void answer_when_erased(std::uint64_t position, HttpResponse response,

@@ -45,13 +45,46 @@ Ledger::Ledger(EventLog& log, const LogIndex& index, const Clock& clock, LedgerL
 Ledger::~Ledger() { stop(); }
 
 void Ledger::submit(Command command, Completion complete) {
+  auto prepared = look_up(std::move(command), std::move(complete));
+  if (!prepared) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_) {
+      enqueue(std::move(*prepared));
+      if (may_decide()) sequencer_wakes_.notify_one();
+      return;
+    }
+  }
+  refuse(std::move(*prepared));
+}
+
+void Ledger::submit(std::vector<Submission> commands) {
+  std::vector<Arriving> arriving;
+  std::size_t bytes = 0;
+  for (Submission& submission : commands) {
+    auto prepared = look_up(std::move(submission.command), std::move(submission.complete));
+    if (!prepared) continue;
+    bytes += prepared->bytes;
+    arriving.push_back({std::move(*prepared), std::move(submission.is_held_back)});
+    // The other half is for those that come while the sequencer is at these.
+    const bool is_half =
+        arriving.size() >= limits_.queue_commands_max / 2 || bytes >= limits_.queue_bytes_max / 2;
+    if (!is_half) continue;
+    enqueue_all(std::exchange(arriving, {}));
+    bytes = 0;
+  }
+  enqueue_all(std::move(arriving));
+}
+
+/// Counts the command, or answers it.
+std::optional<PreparedCommand> Ledger::look_up(Command command, Completion complete) {
   if (failed()) {
     complete(Answer{});
-    return;
+    return std::nullopt;
   }
   if (is_overloaded()) {
     complete(overloaded());
-    return;
+    return std::nullopt;
   }
   PreparedCommand prepared{std::move(command), {}, std::move(complete)};
   auto lookups = index_.look_up(prepared.command, sequencer_.residents().lacking(prepared.command));
@@ -59,33 +92,47 @@ void Ledger::submit(Command command, Completion complete) {
     if (look_up_observer_) look_up_observer_(lookups.status());
     // Nothing was queued: not begun, and the store that could not be read may be read later.
     prepared.complete(overloaded());
-    return;
+    return std::nullopt;
   }
   prepared.lookups = std::move(*lookups);
   prepared.bytes = memory_of(prepared.command) + memory_of(prepared.lookups);
+  held_commands_.fetch_add(1, std::memory_order_relaxed);
+  held_bytes_.fetch_add(prepared.bytes, std::memory_order_relaxed);
+  return prepared;
+}
+
+/// With the lock held.
+void Ledger::enqueue(PreparedCommand prepared) {
+  prepared.arrival = ++arrivals_;
+  queue_.push_back(std::move(prepared));
+}
+
+void Ledger::enqueue_all(std::vector<Arriving> arriving) {
+  std::vector<PreparedCommand> refused;
   {
     const std::lock_guard lock(mutex_);
-    if (!stopping_ && !is_overloaded()) {
-      prepared.arrival = ++arrivals_;
-      held_commands_.fetch_add(1, std::memory_order_relaxed);
-      held_bytes_.fetch_add(prepared.bytes, std::memory_order_relaxed);
-      queue_.push_back(std::move(prepared));
-      if (may_decide()) sequencer_wakes_.notify_one();
-      return;
+    for (Arriving& each : arriving) {
+      // With the lock held: what is put off from now on takes along all that entered the queue.
+      const bool is_held_back = each.is_held_back && each.is_held_back();
+      if (stopping_ || is_held_back) {
+        refused.push_back(std::move(each.prepared));
+      } else {
+        enqueue(std::move(each.prepared));
+      }
     }
+    if (may_decide()) sequencer_wakes_.notify_one();
   }
+  for (auto& prepared : refused) refuse(std::move(prepared));
+}
+
+void Ledger::refuse(PreparedCommand prepared) {
+  uncount(prepared);
   prepared.complete(overloaded());
 }
 
-Ledger::Gathering::Gathering(Ledger& ledger) : ledger_(ledger) {
-  const std::lock_guard lock(ledger_.mutex_);
-  ++ledger_.gatherings_;
-}
-
-Ledger::Gathering::~Gathering() {
-  const std::lock_guard lock(ledger_.mutex_);
-  --ledger_.gatherings_;
-  if (ledger_.may_decide()) ledger_.sequencer_wakes_.notify_one();
+bool Ledger::takes_commands() const {
+  const std::lock_guard lock(mutex_);
+  return !stopping_ && !failed();
 }
 
 bool Ledger::is_overloaded() const {
@@ -135,8 +182,14 @@ Ledger::Load Ledger::load() const {
 /// With the lock held: there is something to decide, and it is time.
 bool Ledger::may_decide() const {
   const bool log_is_free = at_log_ == nullptr;
-  const bool is_enough = gatherings_ == 0 && !queue_.empty();
-  return queue_.size() >= limits_.gather_commands || (log_is_free && is_enough);
+  const bool is_enough = queue_.size() >= limits_.gather_commands || is_half_full();
+  return !queue_.empty() && (log_is_free || is_enough);
+}
+
+/// Of all that is held, wherever it waits: what stands in the queue alone may never get so many.
+bool Ledger::is_half_full() const {
+  return held_commands_.load(std::memory_order_relaxed) >= limits_.queue_commands_max / 2 ||
+         held_bytes_.load(std::memory_order_relaxed) >= limits_.queue_bytes_max / 2;
 }
 
 // --- The sequencer's thread

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -22,18 +23,28 @@
 namespace daybook::eventstore {
 
 struct LedgerLimits {
-  // Beyond each of these kOverloaded.
+  // At each of these kOverloaded.
   std::size_t queue_commands_max = 65'536;  ///< Submitted and not decided, wherever they wait.
   std::size_t queue_bytes_max = std::size_t{64} << 20;    ///< Of those, their look-ups included.
   std::uint64_t index_lag_events_max = 500'000;           ///< Behind the head.
   std::size_t window_bytes_max = std::size_t{192} << 20;  ///< Of what the index has not got yet.
 
   std::size_t chunk_commands = 512;  ///< Decided between two looks at what was committed.
-  /// While the log writes, the sequencer sleeps until this many wait: the entry that they go into
-  /// cannot be written before, and waking a thread for each command costs more than deciding it.
+  /// While the log writes, the sequencer sleeps until this many wait or the queue is half full: the
+  /// entry that they go into cannot be written before, and waking a thread for each command costs
+  /// more than deciding it.
   std::size_t gather_commands = 256;
   int look_again_max = 64;  ///< Times that look-ups may turn out too old.
   SequencerLimits sequencer;
+};
+
+/// One of several commands that are submitted together.
+struct Submission {
+  Command command;
+  Completion complete;
+  /// Asked when it would enter the queue, and true lets it be answered kOverloaded instead: one
+  /// before it was. Must not block. Empty: never.
+  std::function<bool()> is_held_back;
 };
 
 /// The write side at work: look-ups, a bounded queue, the sequencer's thread and the log's thread.
@@ -60,19 +71,12 @@ class Ledger {
   /// exactly once, possibly before this returns.
   void submit(Command command, Completion complete);
 
-  /// Says that more commands are about to be submitted, until it is destroyed: they are decided
-  /// when gather_commands of them are there, or at its end, so that they share group commits
-  /// although the log is free. For as long as it takes to submit them; must not outlive the ledger.
-  class Gathering {
-   public:
-    explicit Gathering(Ledger& ledger);
-    ~Gathering();
-    Gathering(const Gathering&) = delete;
-    Gathering& operator=(const Gathering&) = delete;
-
-   private:
-    Ledger& ledger_;
-  };
+  /// The same for several, in their order: what is looked up for all of them enters the queue at
+  /// once, so that they share group commits although the log is free. Each is judged by itself; a
+  /// caller whose completions note what was kOverloaded, and whose is_held_back tells, never has a
+  /// command decided after one of its stream that was not. At most half of the queue enters it at
+  /// once.
+  void submit(std::vector<Submission> commands);
 
   /// Called with each entry when it is durable, before the answers that rest on it go out.
   /// REQUIRES: set before the first submit.
@@ -85,6 +89,9 @@ class Ledger {
   /// The queue is full or the index too far behind: submit() would refuse. For a caller who can
   /// save himself work; what it says may be over at once.
   bool is_overloaded() const;
+  /// It has neither failed nor begun to stop: else submit() would refuse, whatever else was done
+  /// for the command before. What it says may be over at once.
+  bool takes_commands() const;
   /// Called with why a look-up failed; its command is answered kOverloaded. Any thread.
   /// REQUIRES: set before the first submit.
   void on_look_up_failure(std::function<void(const Status&)> observer) {
@@ -129,6 +136,17 @@ class Ledger {
   };
 
   bool may_decide() const;
+  bool is_half_full() const;
+
+  /// A command between its look-up and the queue.
+  struct Arriving {
+    PreparedCommand prepared;
+    std::function<bool()> is_held_back;
+  };
+  std::optional<PreparedCommand> look_up(Command command, Completion complete);
+  void enqueue(PreparedCommand prepared);
+  void enqueue_all(std::vector<Arriving> arriving);
+  void refuse(PreparedCommand prepared);
 
   // The sequencer's thread.
   void run_sequencer();
@@ -177,7 +195,6 @@ class Ledger {
   // Guarded by mutex_.
   std::deque<PreparedCommand> queue_;
   std::uint64_t arrivals_ = 0;
-  std::size_t gatherings_ = 0;
   std::deque<WaitingRoom::Party> to_look_up_;
   std::vector<WaitingRoom::Party> looked_up_;
   std::shared_ptr<const Entry> at_log_;  ///< Being written, or null: the log is free.
@@ -191,7 +208,7 @@ class Ledger {
   bool log_stopping_ = false;
   Load load_;
 
-  // Of what is submitted and not decided.
+  // Of what is submitted and not decided: counted before it enters the queue.
   std::atomic<std::size_t> held_commands_{0};
   std::atomic<std::size_t> held_bytes_{0};
   std::atomic<std::size_t> window_bytes_{0};

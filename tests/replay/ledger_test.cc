@@ -5,9 +5,12 @@
 #include <ctime>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -25,6 +28,17 @@
 /// at for races, and what no single-threaded test can show.
 namespace daybook::eventstore {
 namespace {
+
+/// Answers in the order of their submission: all recorded, at versions that only grow.
+void expect_in_order(std::vector<std::future<Answer>>& answers, const std::string& what) {
+  std::uint64_t version = 0;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const Answer answer = answers[i].get();
+    ASSERT_EQ(answer.kind, AnswerKind::kRecorded) << what << ", command " << i;
+    ASSERT_GT(answer.event->event.version, version) << what << ", command " << i;
+    version = answer.event->event.version;
+  }
+}
 
 class LedgerTest : public ::testing::Test {
  protected:
@@ -92,6 +106,18 @@ class LedgerTest : public ::testing::Test {
     ledger_->submit(std::move(made), [done](Answer given) { done->set_value(std::move(given)); });
     return answer;
   }
+  std::vector<std::future<Answer>> submit_together(std::vector<Command> commands) {
+    std::vector<std::future<Answer>> answers;
+    std::vector<Submission> submissions;
+    for (Command& each : commands) {
+      auto done = std::make_shared<std::promise<Answer>>();
+      answers.push_back(done->get_future());
+      submissions.push_back(
+          {std::move(each), [done](Answer given) { done->set_value(std::move(given)); }, {}});
+    }
+    ledger_->submit(std::move(submissions));
+    return answers;
+  }
   void open_account(const std::string& account) {
     const auto answer =
         run(command(account, domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open"));
@@ -109,6 +135,40 @@ class LedgerTest : public ::testing::Test {
     return command(account, domain::SetTag{{}, "a", "b", {}}, "k2");
   }
 
+  /// Submits 60 commands while the log is never free: without an end to the gathering they would
+  /// fill the queue.
+  void fill_while_the_log_writes(const LedgerLimits& narrow) {
+    ledger_->stop();
+    open(narrow);
+    std::promise<void> writing;
+    std::promise<void> released;
+    std::once_flag first;
+    ledger_->on_commit([&](const Entry&) {
+      std::call_once(first, [&] {
+        writing.set_value();
+        released.get_future().wait();
+      });
+      projector_.notify();
+    });
+    std::vector<std::future<Answer>> answers;
+    answers.push_back(
+        submit(command("a", domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open")));
+    writing.get_future().wait();
+    const domain::TopUp large{usd("1"), {}, {}, std::string(4'000, 'd')};
+    const auto is_too_many = [this] { return ledger_->load().queued >= 14; };
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    for (int i = 0; i < 60 && !HasFailure(); ++i) {
+      answers.push_back(submit(command("a", large, std::to_string(i))));
+      while (is_too_many() && std::chrono::steady_clock::now() < patience) {
+        std::this_thread::yield();
+      }
+      EXPECT_FALSE(is_too_many()) << "command " << i;
+    }
+    released.set_value();
+    expect_in_order(answers, "all");
+    ledger_->stop();
+  }
+
   FakeLog log_;
   MemoryKv rows_;
   SystemClock clock_;
@@ -117,32 +177,92 @@ class LedgerTest : public ::testing::Test {
   std::unique_ptr<Ledger> ledger_;
 };
 
-TEST_F(LedgerTest, what_is_submitted_while_gathering_is_decided_together) {
+TEST_F(LedgerTest, what_is_submitted_together_is_decided_together) {
   open_account("a");
   const std::uint64_t entries = log_.head().entry_count;
-  std::vector<std::future<Answer>> answers;
-  {
-    const Ledger::Gathering gathering(*ledger_);
-    for (int i = 0; i < 20; ++i) {
-      answers.push_back(submit(command(
-          "a", domain::TopUp{usd("1"), "stripe", std::to_string(i), {}}, "k" + std::to_string(i))));
-    }
-    // The log is free all the time.
-    EXPECT_EQ(answers.front().wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  std::vector<Command> commands;
+  for (int i = 0; i < 100; ++i) {
+    commands.push_back(command("a", domain::TopUp{usd("1"), "stripe", std::to_string(i), {}},
+                               "k" + std::to_string(i)));
   }
-  for (auto& answer : answers) EXPECT_EQ(answer.get().kind, AnswerKind::kRecorded);
+  auto answers = submit_together(std::move(commands));
+  expect_in_order(answers, "top-ups");
+  // The log is free all the time.
   EXPECT_EQ(log_.head().entry_count, entries + 1);
 }
 
-TEST_F(LedgerTest, a_gathering_keeps_nobody_waiting_once_there_are_enough) {
+TEST_F(LedgerTest, of_those_submitted_together_each_is_judged_by_itself) {
+  ledger_->stop();
+  LedgerLimits small = limits();
+  small.queue_commands_max = 8;
+  open(small);
   open_account("a");
-  std::vector<std::future<Answer>> answers;
-  const Ledger::Gathering gathering(*ledger_);
-  for (std::size_t i = 0; i < limits().gather_commands; ++i) {
-    answers.push_back(submit(command("a", domain::SetTag{{}, "t" + std::to_string(i % 50), "v", {}},
-                                     "k" + std::to_string(i))));
+  // Its thread gives the answer, and decides nothing meanwhile.
+  std::promise<void> busy;
+  std::promise<void> released;
+  ledger_->submit(command("a", domain::TopUp{usd("1"), {}, {}, {}}, "busy"), [&](const Answer&) {
+    busy.set_value();
+    released.get_future().wait();
+  });
+  busy.get_future().wait();
+  std::vector<Command> commands;
+  for (int i = 0; i < 20; ++i) {
+    commands.push_back(command("a", domain::TopUp{usd("1"), {}, {}, {}}, std::to_string(i)));
   }
-  EXPECT_EQ(answers.front().wait_for(std::chrono::seconds(20)), std::future_status::ready);
+  auto answers = submit_together(std::move(commands));
+  for (std::size_t i = 8; i < answers.size(); ++i) {
+    ASSERT_EQ(answers[i].wait_for(std::chrono::seconds(0)), std::future_status::ready) << i;
+    EXPECT_EQ(answers[i].get().kind, AnswerKind::kOverloaded) << i;
+  }
+  answers.resize(8);
+  released.set_value();
+  expect_in_order(answers, "those that had room");
+  EXPECT_EQ(ledger_->load().queued, 0U);
+}
+
+TEST_F(LedgerTest, what_is_held_back_when_it_would_enter_the_queue_is_not_decided) {
+  open_account("a");
+  open_account("b");
+  std::vector<std::future<Answer>> answers;
+  std::vector<Submission> submissions;
+  for (const char* account : {"a", "b", "a"}) {
+    auto done = std::make_shared<std::promise<Answer>>();
+    answers.push_back(done->get_future());
+    submissions.push_back(
+        {command(account, domain::TopUp{usd("1"), {}, {}, {}}, std::to_string(answers.size())),
+         [done](Answer given) { done->set_value(std::move(given)); },
+         [account] { return std::string_view(account) == "a"; }});
+  }
+  ledger_->submit(std::move(submissions));
+  EXPECT_EQ(answers[0].get().kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(answers[1].get().kind, AnswerKind::kRecorded);
+  EXPECT_EQ(answers[2].get().kind, AnswerKind::kOverloaded);
+  EXPECT_EQ(ledger_->load().queued, 0U);
+}
+
+TEST_F(LedgerTest, a_queue_of_fewer_than_are_gathered_is_decided_before_it_is_full) {
+  LedgerLimits narrow = limits();
+  narrow.queue_commands_max = 16;
+  fill_while_the_log_writes(narrow);
+}
+
+TEST_F(LedgerTest, a_queue_of_less_than_is_gathered_is_decided_before_it_is_full) {
+  LedgerLimits narrow = limits();
+  narrow.queue_bytes_max = 100'000;
+  fill_while_the_log_writes(narrow);
+}
+
+TEST_F(LedgerTest, it_takes_commands_until_it_stops_or_fails) {
+  EXPECT_TRUE(ledger_->takes_commands());
+  ledger_->stop();
+  EXPECT_FALSE(ledger_->takes_commands());
+  open(limits());
+  EXPECT_TRUE(ledger_->takes_commands());
+  log_.script(0, FakeLog::Fault::kLoseEntry);
+  EXPECT_EQ(
+      run(command("a", domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "k")).kind,
+      AnswerKind::kUnknown);
+  EXPECT_FALSE(ledger_->takes_commands());
 }
 
 TEST_F(LedgerTest, eight_threads_charge_eight_accounts_and_every_cent_is_there) {
@@ -233,17 +353,6 @@ domain::PostCharge charge_of(domain::Money amount, domain::Enforcement enforce) 
   charge.amount = amount;
   charge.enforce = enforce;
   return charge;
-}
-
-/// Answers in the order of their submission: all recorded, at versions that only grow.
-void expect_in_order(std::vector<std::future<Answer>>& answers, const std::string& what) {
-  std::uint64_t version = 0;
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const Answer answer = answers[i].get();
-    ASSERT_EQ(answer.kind, AnswerKind::kRecorded) << what << ", command " << i;
-    ASSERT_GT(answer.event->event.version, version) << what << ", command " << i;
-    version = answer.event->event.version;
-  }
 }
 
 TEST_F(LedgerTest, a_charge_after_refunds_finds_the_money_that_they_gave_back) {
@@ -474,12 +583,19 @@ TEST_F(LedgerTest, every_command_is_answered_exactly_once_though_the_ledger_stop
   std::vector<std::thread> threads;
   for (std::size_t thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
+      std::vector<Submission> together;
       for (std::size_t i = 0; i < kEach; ++i) {
         const std::size_t number = thread * kEach + i;
-        ledger_->submit(command("a" + std::to_string(i % 8), domain::TopUp{usd("1"), {}, {}, {}},
-                                std::to_string(number)),
-                        [&answers, number](const Answer&) { ++answers[number]; });
+        Command made = command("a" + std::to_string(i % 8), domain::TopUp{usd("1"), {}, {}, {}},
+                               std::to_string(number));
+        const auto complete = [&answers, number](const Answer&) { ++answers[number]; };
         ++begun;
+        if (thread == 0) {
+          ledger_->submit(std::move(made), complete);
+          continue;
+        }
+        together.push_back({std::move(made), complete, {}});
+        if (together.size() == 30) ledger_->submit(std::exchange(together, {}));
       }
     });
   }
