@@ -17,7 +17,7 @@
 namespace daybook::api {
 namespace {
 
-/// A batch has at most this many members and elements in all.
+/// A batch has at most this many members and elements in all, in either form.
 constexpr JsonLimits kBatchJsonLimits{32, 2'000'000};
 /// Commands that are made ready before they are submitted together: enough for a group commit that
 /// is worth its syncs, and few beside the body that they come from.
@@ -75,16 +75,18 @@ std::variant<std::vector<JsonValue>, HttpResponse> read_items(const HttpRequest&
   std::vector<JsonValue> items;
   if (ndjson) {
     std::string_view rest = request.body;
-    while (!rest.empty()) {
+    std::size_t values = 0;
+    for (std::size_t number = 1; !rest.empty(); ++number) {
       const std::size_t end = std::min(rest.find('\n'), rest.size());
       std::string_view line = rest.substr(0, end);
       rest.remove_prefix(std::min(end + 1, rest.size()));
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.empty()) continue;
       if (items.size() == kBatchCommandsMax) return invalid("", "more than 10,000 commands");
-      auto value = parse_json(line);
+      ++values;  // The line, as the element that it is in the other form.
+      auto value = parse_json(line, kBatchJsonLimits, values);
       if (const auto* error = std::get_if<JsonError>(&value)) {
-        return malformed("line " + std::to_string(items.size() + 1) + ": " + error->detail);
+        return malformed("line " + std::to_string(number) + ": " + error->detail);
       }
       items.push_back(std::move(std::get<JsonValue>(value)));
     }

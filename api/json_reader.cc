@@ -63,8 +63,9 @@ std::size_t number_length(std::string_view text) {
 // NOLINTBEGIN(readability-identifier-naming): the names are the parser's.
 class Builder {
  public:
-  Builder(std::string_view text, const rapidjson::MemoryStream& stream, const JsonLimits& limits)
-      : text_(text), stream_(stream), limits_(limits) {}
+  Builder(std::string_view text, const rapidjson::MemoryStream& stream, const JsonLimits& limits,
+          std::size_t values)
+      : text_(text), stream_(stream), limits_(limits), values_(values) {}
 
   bool Null() { return place(JsonValue()); }
   bool Bool(bool truth) { return place(JsonValue(truth)); }
@@ -100,6 +101,7 @@ class Builder {
   bool EndArray(rapidjson::SizeType) { return close(); }
 
   JsonValue take() { return std::move(root_); }
+  std::size_t values() const { return values_; }
   std::optional<JsonError> error;
 
  private:
@@ -174,7 +176,7 @@ class Builder {
   const rapidjson::MemoryStream& stream_;
   const JsonLimits& limits_;
   std::vector<OpenValue> open_;
-  std::size_t values_ = 0;
+  std::size_t values_;
   JsonValue root_;
 };
 // NOLINTEND(readability-identifier-naming)
@@ -207,14 +209,18 @@ struct Attempt {
 
 /// `source` is what is parsed, `text` what the client sent; they differ in numbers only.
 // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): see the sentence above.
-Attempt attempt(std::string_view source, std::string_view text, const JsonLimits& limits) {
+Attempt attempt(std::string_view source, std::string_view text, const JsonLimits& limits,
+                std::size_t& values) {
   constexpr unsigned kFlags =
       rapidjson::kParseIterativeFlag | rapidjson::kParseNumbersAsStringsFlag;
   rapidjson::MemoryStream stream(source.data(), source.size());
-  Builder builder(text, stream, limits);
+  Builder builder(text, stream, limits, values);
   rapidjson::Reader reader;
   const rapidjson::ParseResult result = reader.Parse<kFlags>(stream, builder);
-  if (!result.IsError()) return {builder.take()};
+  if (!result.IsError()) {
+    values = builder.values();
+    return {builder.take()};
+  }
   if (builder.error) return {std::move(*builder.error)};
   JsonError error{JsonErrorKind::kSyntax, result.Offset(),
                   rapidjson::GetParseError_En(result.Code())};
@@ -274,6 +280,12 @@ const JsonValue* JsonValue::find(std::string_view name) const {
 }
 
 std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonLimits& limits) {
+  std::size_t values = 0;
+  return parse_json(text, limits, values);
+}
+
+std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonLimits& limits,
+                                              std::size_t& values) {
   if (text.empty()) return JsonError{JsonErrorKind::kEmpty, 0, "the text is empty"};
   if (text.substr(0, 3) == "\xEF\xBB\xBF") {
     return JsonError{JsonErrorKind::kByteOrderMark, 0, "the text begins with a byte order mark"};
@@ -282,9 +294,9 @@ std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonL
   if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
     return JsonError{JsonErrorKind::kNul, nul, "the text holds a zero byte"};
   }
-  Attempt first = attempt(text, text, limits);
+  Attempt first = attempt(text, text, limits, values);
   if (!first.number_too_big) return std::move(first.outcome);
-  return std::move(attempt(without_numbers(text), text, limits).outcome);
+  return std::move(attempt(without_numbers(text), text, limits, values).outcome);
 }
 
 std::string canonical_text(const JsonValue& value) {

@@ -81,6 +81,11 @@ struct JsonError {
 /// is bounded by the text's size and `limits.values`. Thread rule: any thread.
 std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonLimits& limits = {});
 
+/// The same for one of several texts that share `limits.values`: adds its own to `values`, which
+/// the texts before it have come to.
+std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonLimits& limits,
+                                              std::size_t& values);
+
 /// The one text of equal values: members sorted by UTF-16 code units, no spaces, strings escaped as
 /// in RFC 8785, numbers as they were written (1.0 and 1 stay different: no float takes part).
 std::string canonical_text(const JsonValue& value);

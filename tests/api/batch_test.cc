@@ -22,6 +22,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr std::size_t kMany = 300;  // more than are submitted together
@@ -43,6 +44,7 @@ class BatchTest : public CommandRig {
               [&answer](HttpResponse response) { answer.set_value(std::move(response)); });
     return answer.get_future().get();
   }
+  HttpResponse send_lines(const std::string& lines) { return send(lines, "application/x-ndjson"); }
 
   static std::string charge(const std::string& account, const std::string& key) {
     return R"({"method":"POST","path":"/v1/accounts/)" + account +
@@ -129,6 +131,32 @@ TEST_F(BatchTest, commands_of_an_account_are_decided_in_their_order_across_chunk
     at = response.body.find(R"("version":)" + std::to_string(i + 2) + "}", at);
     ASSERT_NE(at, std::string::npos) << "command " << i;
   }
+}
+
+// --- NDJSON
+
+TEST_F(BatchTest, lines_are_counted_with_those_that_are_empty) {
+  const HttpResponse response = send_lines(charge("a", "k1") + "\n\n\r\n{\n");
+  EXPECT_EQ(response.status, 400);
+  EXPECT_THAT(response.body, HasSubstr("line 4: "));
+}
+
+TEST_F(BatchTest, both_forms_hold_two_million_members_and_elements_in_all) {
+  std::string list = "[1";
+  for (int i = 1; i < 100'000; ++i) list += ",1";
+  list += "]";
+  const auto lines = [&](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += list + "\n";
+    return text;
+  };
+  EXPECT_EQ(send_lines(lines(19)).status, 200);
+  HttpResponse refused = send_lines(lines(20));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("line 20: more than 2000000 members and elements"));
+  refused = send(batch_of(std::vector<std::string>(20, list)));
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_THAT(refused.body, HasSubstr("more than 2000000 members and elements"));
 }
 
 }  // namespace

@@ -239,6 +239,22 @@ TEST(JsonReaderTest, members_and_elements_are_counted_together) {
   expect_refused("[" + elements + "1,1]", Kind::kTooMany);
 }
 
+TEST(JsonReaderTest, several_texts_may_share_one_bound) {
+  const JsonLimits six{32, 6};
+  std::size_t values = 0;
+  const auto is_read = [&](std::string_view text) {
+    return std::holds_alternative<JsonValue>(parse_json(text, six, values));
+  };
+  EXPECT_TRUE(is_read("7"));
+  EXPECT_EQ(values, 0U);
+  EXPECT_TRUE(is_read("[1,1]"));
+  EXPECT_TRUE(is_read(R"({"a":[1E999]})"));
+  EXPECT_EQ(values, 4U);
+  EXPECT_FALSE(is_read("[1,1,1]"));
+  EXPECT_TRUE(is_read("[1,1]"));
+  EXPECT_FALSE(is_read("[1]"));
+}
+
 TEST(JsonReaderTest, an_error_says_where_it_was_noticed) {
   const auto error = [](std::string_view text) { return std::get<JsonError>(parse_json(text)); };
   EXPECT_EQ(error("{\"a\" 1}").offset, 5U);
