@@ -209,14 +209,18 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
   if (admitted.match.route->operation == Operation::kBatch) {
     const std::string id = request.request_id;
     auto shared = std::make_shared<Respond>(std::move(respond));
-    const bool taken = parts_.workers.post(
-        [this, request = std::move(request), principal = std::move(admitted.principal), shared] {
-          run_batch(request, {principal, parts_.first_tenant, parts_.commands}, *shared);
-        });
-    if (!taken) {
+    const auto refuse = [shared, id] {
       (*shared)(
           retry_later(problem(503, "overloaded", "nothing was done; send it again later", id)));
-    }
+    };
+    const bool taken =
+        parts_.batches.post([this, request = std::move(request),
+                             principal = std::move(admitted.principal), shared, refuse] {
+          // It may have waited until the end.
+          if (!parts_.ledger.takes_commands()) return refuse();
+          run_batch(request, {principal, parts_.first_tenant, parts_.commands}, *shared);
+        });
+    if (!taken) refuse();
     return;
   }
   WriteRequest write;

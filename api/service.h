@@ -35,6 +35,7 @@ struct ServiceParts {
   CommandService& commands;
   const ReadSources& sources;
   WorkerPool& workers;
+  WorkerPool& batches;  ///< Batches block for long: no read waits behind one.
   Signal& applied;
   Metrics& metrics;
   TenantId first_tenant;

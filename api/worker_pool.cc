@@ -2,10 +2,15 @@
 
 #include <utility>
 
+#include <pthread.h>
+
 namespace daybook::api {
 
-WorkerPool::WorkerPool(std::size_t threads, std::size_t queue_max) : queue_max_(queue_max) {
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+WorkerPool::WorkerPool(std::size_t threads, std::size_t queue_max, const std::string& name)
+    : queue_max_(queue_max) {
+  for (std::size_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([this, name] { run(name); });
+  }
 }
 
 bool WorkerPool::post(std::function<void()> job) {
@@ -35,7 +40,8 @@ void WorkerPool::stop() {
   }
 }
 
-void WorkerPool::run() {
+void WorkerPool::run(const std::string& name) {
+  ::pthread_setname_np(::pthread_self(), name.c_str());
   while (true) {
     std::function<void()> job;
     {

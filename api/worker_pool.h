@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace daybook::api {
 /// Thread rule: any thread.
 class WorkerPool {
  public:
-  WorkerPool(std::size_t threads, std::size_t queue_max);
+  /// The threads are called `name`, of at most 15 bytes.
+  WorkerPool(std::size_t threads, std::size_t queue_max, const std::string& name = "workers");
   ~WorkerPool() { stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -31,7 +33,7 @@ class WorkerPool {
   void stop();
 
  private:
-  void run();
+  void run(const std::string& name);
   std::function<void()> take();  ///< REQUIRES: mutex_ is held and a job is there.
 
   std::size_t queue_max_;

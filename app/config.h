@@ -24,6 +24,7 @@ struct Config {
   std::uint32_t refusals_per_second = 20;  ///< Likewise.
   std::size_t reader_threads = 2;
   std::size_t reader_queue_max = 4'096;
+  std::size_t batch_queue_max = 256;  ///< Batches that wait; their bodies are bounded apart.
   std::int64_t read_wait_ms = 5'000;
   std::int64_t duplicate_wait_ms = 10'000;       ///< For the running command with the same key.
   std::int64_t event_stream_max_ms = 3'600'000;  ///< Of one text/event-stream.

@@ -123,6 +123,7 @@ struct Node::Parts {
   std::unique_ptr<api::CursorCodec> cursors;
   std::unique_ptr<api::ReadSources> sources;
   std::unique_ptr<api::WorkerPool> workers;
+  std::unique_ptr<api::WorkerPool> batches;
   std::unique_ptr<api::CommandService> commands;
   api::Metrics metrics;
   std::unique_ptr<api::Service> service;
@@ -272,6 +273,7 @@ Status Node::Parts::start_core() {
   sources = std::make_unique<api::ReadSources>(
       api::ReadSources{*derived, *log, *private_store, *cursors, clock, operator_log});
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
+  batches = std::make_unique<api::WorkerPool>(1, config.batch_queue_max, "batches");
   commands = std::make_unique<api::CommandService>(api::CommandService::Services{
       *ledger, *private_store, *private_follower, random, *workers, fingerprint_secret, key_pepper,
       log->head().generation, std::chrono::milliseconds(config.duplicate_wait_ms)});
@@ -416,8 +418,9 @@ Result<std::string> Node::serve() {
   limits.sse_max_micros = parts_->config.event_stream_max_ms * 1'000;
   auto service = std::make_unique<api::Service>(
       api::ServiceParts{*parts_->ledger, *parts_->projector, *parts_->keys, *parts_->commands,
-                        *parts_->sources, *parts_->workers, parts_->applied, parts_->metrics,
-                        TenantId(kFirstTenant), generation(), version_json(), parts_->operator_log},
+                        *parts_->sources, *parts_->workers, *parts_->batches, parts_->applied,
+                        parts_->metrics, TenantId(kFirstTenant), generation(), version_json(),
+                        parts_->operator_log},
       limits);
   const api::HttpServerConfig server_config = edge_of(parts_->config, *listen);
   {
@@ -447,6 +450,7 @@ void Node::stop() {
   if (parts.watcher.joinable()) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
   parts.tell_witness();
+  if (parts.batches != nullptr) parts.batches->stop();
   if (parts.workers != nullptr) parts.workers->stop();
   // What it could not do is done at the next opening.
   if (parts.private_follower != nullptr) {

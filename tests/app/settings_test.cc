@@ -93,6 +93,7 @@ TEST(SettingsTest, every_number_reaches_its_own_field) {
                                         c.refusals_per_second,
                                         c.reader_threads,
                                         c.reader_queue_max,
+                                        c.batch_queue_max,
                                         static_cast<std::uint64_t>(c.read_wait_ms),
                                         static_cast<std::uint64_t>(c.duplicate_wait_ms),
                                         static_cast<std::uint64_t>(c.event_stream_max_ms),

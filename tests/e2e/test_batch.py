@@ -1,9 +1,11 @@
 """POST /v1/batch: every item is the single request that it stands for."""
 
 import json
+import threading
+import time
 import uuid
 
-from daybook import LedgerCase, money
+from daybook import Client, LedgerCase, Server, money
 
 NDJSON = "application/x-ndjson"
 
@@ -206,3 +208,70 @@ class BatchTest(LedgerCase):
             self.assert_balance(account, balance="1.50")
             versions = [event["version"] for event in self.events(account)]
             self.assertEqual(versions, list(range(1, 152)))
+
+
+class BesideBatchesTest(LedgerCase):
+
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.remove)
+        self.addCleanup(self.server.kill)
+        self.server.start()
+        self.client = self.server.client()
+        self.account = self.open_account()
+
+    def private_tags(self, name, count):
+        return {"commands": [
+            {"method": "PUT", "path": self.path(self.account, f"/tags/t{number % 900}"),
+             "idempotency_key": f"{name}-{number}",
+             "body": {"value": "v", "extra": f"Jane {number}"}} for number in range(count)]}
+
+    def send(self, body):
+        """Not held to the contract: that takes longer than the test."""
+        client = Client(self.server.port, self.server.admin_key, check=False)
+        try:
+            return client.post("/v1/batch", body, key=None)
+        finally:
+            client.close()
+
+    def test_reads_and_single_commands_go_on_beside_batches_with_private_values(self):
+        bodies = [self.private_tags(name, 3000) for name in "abcd"]
+        done = threading.Event()
+        slowest, turns = 0.0, 0
+
+        def send_all():
+            try:
+                return self.at_once([lambda body=body: self.send(body) for body in bodies])
+            finally:
+                done.set()
+
+        answers = []
+        sender = threading.Thread(target=lambda: answers.extend(send_all()))
+        sender.start()
+        while not done.is_set():
+            began = time.monotonic()
+            self.ok(self.client.get(self.path(self.account, "/balance")))
+            self.done(self.charge(self.account, "0.01", enforce="record"))
+            slowest, turns = max(slowest, time.monotonic() - began), turns + 1
+        sender.join()
+        print(f"beside batches: {turns} turns, {slowest:.3f} s at most", flush=True)
+        for answer in answers:
+            self.assertEqual(answer.status, 200, repr(answer))
+            self.assertEqual({item["status"] for item in answer.json["results"]}, {200})
+        self.assertLess(slowest, 2)
+
+    def test_batches_beyond_their_queue_are_refused_as_a_whole(self):
+        self.client.close()
+        self.server.stop()
+        self.server.extra = ["--batch-queue-max", "1"]
+        self.server.start()
+        self.client = self.server.client()
+        bodies = [self.private_tags(f"q{number}", 2000) for number in range(8)]
+        answers = self.at_once([lambda body=body: self.send(body) for body in bodies])
+        statuses = [answer.status for answer in answers]
+        self.assertEqual(set(statuses), {200, 503}, statuses)
+        for answer in answers:
+            if answer.status == 503:
+                self.assertEqual(answer.slug, "overloaded")
+                self.assertEqual(answer.header("Retry-After"), "1")
+        self.assertEqual(self.version(self.account) - 1, 2000 * statuses.count(200))
