@@ -40,7 +40,7 @@ class ByteSet {
 constexpr ByteSet kToken("!#$%&'*+-.^_`|~");             // RFC 9110 section 5.6.2
 constexpr ByteSet kPathByte("-._~!$&'()*+,;=:@/%");      // RFC 3986 pchar, and the separator
 constexpr ByteSet kQueryByte("-._~!$&'()*+,;=:@/%?[]");  // brackets: `tag[name]=value`
-constexpr ByteSet kHostByte("-._~!$&'()*+,;=:%[]");      // RFC 3986 host and port
+constexpr ByteSet kHostByte("-._~!$&'()*+,;=%");         // RFC 3986 reg-name
 
 bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -128,6 +128,32 @@ Verdict read_target(RequestHead& head) {
   if (const Verdict refusal = decode_path(head.raw_path, head.path)) return refusal;
   if (const Verdict refusal = check_segments(head.path)) return refusal;
   return check_query(head.query);
+}
+
+/// An IPv6 address in brackets: what it may look like, not whether it is one.
+bool is_bracketed(std::string_view text) {
+  if (text.size() < 4 || text.front() != '[' || text.back() != ']') return false;
+  text = text.substr(1, text.size() - 2);
+  return std::count(text.begin(), text.end(), ':') >= 2 &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
+}
+
+/// RFC 9110 section 7.2: a host and an optional port. Readers disagree on anything else.
+bool is_host_and_port(std::string_view value) {
+  const std::size_t bracket = value.find(']');
+  const std::size_t colon = value.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  const std::string_view host = value.substr(0, colon);
+  if (colon != std::string_view::npos &&
+      value.find_first_not_of("0123456789", colon + 1) != std::string_view::npos) {
+    return false;
+  }
+  if (is_bracketed(host)) return true;
+  if (host.empty() || !kHostByte.has_all(host)) return false;
+  for (std::size_t i = host.find('%'); i != std::string_view::npos; i = host.find('%', i + 1)) {
+    if (escaped_byte(host, i) < 0) return false;
+  }
+  return true;
 }
 
 Verdict check_version(std::string_view version) {
@@ -261,7 +287,7 @@ class FieldReader {
   }
 
   Verdict note_single(std::size_t single, std::string_view value) {
-    if (single == kHost && (value.empty() || !kHostByte.has_all(value))) {
+    if (single == kHost && !is_host_and_port(value)) {
       return bad_header("Host is not a host name and port.");
     }
     if (single == kContentLength) return read_content_length(value, head_.content_length);

@@ -123,6 +123,14 @@ inline std::vector<GateCase> lengths() {
 }
 
 inline std::vector<GateCase> header_fields() {
+  const auto host = [](std::string_view value) {
+    return GateCase{"host that is none",
+                    "GET / HTTP/1.1\r\nHost: " + std::string(value) + "\r\n\r\n",
+                    400,
+                    kHeader,
+                    true,
+                    ""};
+  };
   const auto twice = [](std::string_view name) {
     const std::string line = std::string(name) + ": b\r\n";
     return GateCase{"twice", post(line + line), 400, kHeader, true, ""};
@@ -136,6 +144,20 @@ inline std::vector<GateCase> header_fields() {
       {"host with a user", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400, kHeader, true, ""},
       {"host with a space", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, kHeader, true, ""},
       {"ipv6 host and port", "GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n", 0, "", false, ""},
+      {"ipv6 host", "GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", 0, "", false, ""},
+      {"host and an empty port", "GET / HTTP/1.1\r\nHost: a:\r\n\r\n", 0, "", false, ""},
+      {"escaped host", "GET / HTTP/1.1\r\nHost: a%2Db:80\r\n\r\n", 0, "", false, ""},
+      host("a:b"),
+      host("a:80:80"),
+      host("a:-1"),
+      host(":80"),
+      host("a%4"),
+      host("[::1"),
+      host("::1]"),
+      host("[a]"),
+      host("[]"),
+      host("[::1]x"),
+      host("a[::1]"),
       twice("Authorization"),
       twice("Idempotency-Key"),
       twice("Content-Type"),
