@@ -332,6 +332,7 @@ HttpServerStats HttpServer::stats() const {
   stats.requests = core.requests.load();
   stats.refused = core.refused.load();
   stats.timeouts = core.timeouts.load();
+  stats.answers_cut = core.answers_cut.load();
   stats.failures = core.failures.load();
   stats.accept_failures = core.accept_failures.load();
   return stats;

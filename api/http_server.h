@@ -27,6 +27,9 @@ struct HttpServerConfig {
   std::uint64_t max_requests_per_connection = 10'000;
   std::uint64_t max_body_bytes_in_flight = 128ULL << 20U;  ///< Over all connections.
   std::uint64_t max_drained_body_bytes = 64ULL << 10U;     ///< Of a refused request.
+  /// Of answers that do not fit their sockets, over all connections. Beyond it those who read less
+  /// than 64 KiB/s are cut off, and then who comes last; answers up to 16 KiB always may wait.
+  std::uint64_t max_answer_bytes_in_flight = 128ULL << 20U;
   std::size_t stream_chunk_bytes = 64ULL << 10U;
 
   std::chrono::milliseconds tls_handshake_deadline{5'000};
@@ -49,11 +52,12 @@ Status check_edge(const HttpServerConfig& config);
 struct HttpServerStats {
   std::uint64_t open_connections = 0;
   std::uint64_t accepted = 0;
-  std::uint64_t rejected = 0;  ///< Connections turned away with 503.
-  std::uint64_t requests = 0;  ///< Answered or refused.
-  std::uint64_t refused = 0;   ///< By the gate.
-  std::uint64_t timeouts = 0;  ///< Clients too slow, and handlers.
-  std::uint64_t failures = 0;  ///< Exceptions out of handlers and streams, unsendable answers.
+  std::uint64_t rejected = 0;     ///< Connections turned away with 503.
+  std::uint64_t requests = 0;     ///< Answered or refused.
+  std::uint64_t refused = 0;      ///< By the gate.
+  std::uint64_t timeouts = 0;     ///< Clients too slow, and handlers.
+  std::uint64_t answers_cut = 0;  ///< Nobody read them, and there was no room for more.
+  std::uint64_t failures = 0;     ///< Exceptions out of handlers and streams, unsendable answers.
   std::uint64_t accept_failures = 0;  ///< Mostly: out of descriptors. Each is followed by a pause.
 };
 

@@ -39,6 +39,7 @@
 #include "api/http_gate.h"
 #include "api/http_message.h"
 #include "api/http_parser.h"
+#include "api/http_room.h"
 #include "api/http_wire.h"
 
 namespace daybook::api {
@@ -60,7 +61,6 @@ using Task = asio::awaitable<T, Executor>;
 constexpr Token kAwait;
 constexpr asio::as_tuple_t<Token> kTuple(kAwait);
 constexpr std::size_t kReadStep = 2048;       // a request's usual header fits
-constexpr std::size_t kBodyStep = 65536;      // memory follows the bytes that came
 constexpr std::size_t kCopiedBody = 16384;    // below this one copy beats a second buffer
 constexpr std::size_t kLingerBytes = 262144;  // read and dropped after a last answer
 constexpr unsigned kBurst = 16;               // pipelined requests before others get a turn
@@ -76,7 +76,8 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
         stream_(std::move(stream)),
         timer_(executor_),
         buffer_(config_.gate.max_header_bytes),
-        peer_(std::move(peer)) {}
+        peer_(std::move(peer)),
+        waiting_(core_) {}
 
   void start() {
     worker_->sessions.insert(this->shared_from_this());
@@ -97,6 +98,13 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     if (phase_ == Phase::kStream || (phase_ == Phase::kHandler && take(sequence_))) wake();
   }
 
+  void give_room(Clock::time_point now) override {
+    if (!waiting_.is_slow(out_.sent(), now)) return;
+    waiting_.release();
+    core_.answers_cut.fetch_add(1);
+    abort();
+  }
+
   void take_answer(HttpResponse response) override {
     response_ = std::move(response);
     wake();
@@ -113,7 +121,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     kStream,   ///< Waiting for a BodyStream to have more.
   };
   enum class Head { kAccepted, kRefused, kClosed };
-  enum class Body { kComplete, kTimeout, kClosed };
+  enum class Body { kComplete, kTimeout, kNoRoom, kClosed };
 
   Socket& socket() {
     if constexpr (kTls) {
@@ -333,19 +341,6 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
 
   // --- one request and its answer -----------------------------------------------------------
 
-  HttpRequest make_request() {
-    HttpRequest request;
-    request.method = head_.method;
-    request.target = head_.target;
-    request.path = head_.path;
-    request.query = head_.query;
-    request.headers.reserve(head_.fields.size(), head_size_);
-    for (const auto& [name, value] : head_.fields) request.headers.add(name, value);
-    request.peer = peer_;
-    request.request_id = request_id_;
-    return request;
-  }
-
   HttpResponse closing(int status, std::string_view slug, std::string_view detail) const {
     return closing_problem(status, slug, detail, request_id_);
   }
@@ -365,7 +360,9 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
 
   /// False: the connection is broken, nothing more can be said on it.
   Task<bool> exchange() {
-    HttpRequest request = make_request();
+    HttpRequest request = to_request(head_, head_size_);
+    request.peer = peer_;
+    request.request_id = request_id_;
     const std::uint64_t length = head_.content_length;
     const bool expects = head_.expect_continue;
     buffer_.consume(head_size_);
@@ -378,14 +375,14 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       co_return co_await answer(
           closing(413, "too-large", "The body is larger than this route takes."));
     }
-    const BodyReservation reservation(core_, length);
-    if (!reservation.granted()) {
-      co_return co_await answer(
-          closing(503, "overloaded", "Too many request bodies are in flight."));
-    }
+    BodyReservation room(core_);
     if (length > 0) {
-      const Body body = co_await read_body(request.body, length, expects);
+      const Body body = co_await read_body(request.body, room, length, expects);
       if (body == Body::kClosed) co_return false;
+      if (body == Body::kNoRoom) {
+        co_return co_await answer(
+            closing(503, "overloaded", "Too many request bodies are in flight."));
+      }
       if (body == Body::kTimeout) {
         co_return co_await answer(closing(408, "timeout", "The body took too long to arrive."));
       }
@@ -452,8 +449,10 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     return Body::kTimeout;
   }
 
-  Task<Body> read_body(std::string& body, std::uint64_t length, bool expects) {
+  Task<Body> read_body(std::string& body, BodyReservation& room, std::uint64_t length,
+                       bool expects) {
     const std::size_t ready = std::min<std::uint64_t>(buffer_.size(), length);
+    if (!room.fits(length) || !room.grow_to(ready)) co_return Body::kNoRoom;
     body.assign(buffered().substr(0, ready));
     buffer_.consume(ready);
     if (expects && ready == 0) {
@@ -465,8 +464,10 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     const Clock::time_point start = Clock::now();
     while (body.size() < length) {
       const std::size_t had = body.size();
+      const std::size_t step = std::min<std::uint64_t>(length - had, body_step(had));
+      if (!room.grow_to(had + step)) co_return Body::kNoRoom;
       set_deadline(start + body_allowance(config_, had));
-      body.resize(had + std::min<std::uint64_t>(length - had, kBodyStep));
+      body.resize(had + step);
       const auto [ec, count] = co_await stream_.async_read_some(
           asio::buffer(body.data() + had, body.size() - had), kTuple);
       body.resize(had + count);
@@ -542,20 +543,34 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
   }
 
   Task<bool> write_rest(std::chrono::milliseconds stall) {
-    while (!out_.done()) {
-      set_deadline(Clock::now() + stall);
+    bool sent = out_.done() || may_wait();
+    while (sent && !out_.done()) {
+      const Clock::time_point now = Clock::now();
+      waiting_.moved(now);
+      set_deadline(now + stall);
       const auto [ec, count] = co_await stream_.async_write_some(unsent(), kTuple);
       if (ec && expired_) core_.timeouts.fetch_add(1);
-      if (ec) co_return false;
-      out_.advance(count);
+      sent = !ec;
+      if (sent) out_.advance(count);
     }
-    co_return true;
+    waiting_.release();
+    co_return sent;
+  }
+
+  /// Whether there is room for what is left of the answer; those who read theirs too slowly make
+  /// some. Without any the connection ends: whoever asked may ask again, a command with its key.
+  bool may_wait() {
+    if (waiting_.hold(out_.size(), Clock::now())) return true;
+    worker_->make_room();
+    if (waiting_.fits()) return true;
+    core_.answers_cut.fetch_add(1);
+    return false;
   }
 
   // --- streams ------------------------------------------------------------------------------
 
   Task<bool> flush_stream() {
-    const bool sent = co_await write_rest(config_.stream_stall);
+    const bool sent = write_now() || co_await write_rest(config_.stream_stall);
     out_.clear();
     co_return sent;
   }
@@ -653,6 +668,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
   std::atomic<bool> stream_ready_{false};
 
   Outgoing out_;
+  AnswerReservation waiting_;
   std::string chunk_;
   bool keep_alive_ = true;
   bool linger_ = false;
@@ -662,22 +678,6 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
 };
 
 }  // namespace
-
-BodyReservation::BodyReservation(HttpCore& core, std::uint64_t bytes) : core_(core), bytes_(bytes) {
-  if (bytes_ == 0) return;
-  const std::uint64_t before = core_.body_bytes.fetch_add(bytes_);
-  granted_ = before + bytes_ <= core_.config.max_body_bytes_in_flight;
-}
-
-BodyReservation::~BodyReservation() {
-  if (bytes_ > 0) core_.body_bytes.fetch_sub(bytes_);
-}
-
-std::chrono::milliseconds body_allowance(const HttpServerConfig& config, std::uint64_t received) {
-  const std::uint64_t rate = std::max<std::uint64_t>(config.body_bytes_per_second, 1);
-  const std::chrono::milliseconds earned(received * 1000 / rate);
-  return std::min(config.body_deadline, config.body_grace + earned);
-}
 
 HttpWorker::HttpWorker(std::shared_ptr<HttpCore> shared_core)
     : core(std::move(shared_core)), context(std::make_unique<asio::io_context>(1)) {}

@@ -37,6 +37,8 @@ class HttpSession {
   virtual void drain() = 0;  ///< End after the request that is running; at once if idle.
   virtual void abort() = 0;  ///< End now.
   virtual void take_answer(HttpResponse response) = 0;  ///< To the request that is waiting.
+  /// End now if its answer is read too slowly.
+  virtual void give_room(std::chrono::steady_clock::time_point now) = 0;
 };
 
 /// Answers on their way to the io thread. They come in groups, one for each group commit; the
@@ -71,39 +73,20 @@ struct HttpCore {
   std::shared_ptr<boost::asio::ssl::context> tls;  ///< Null: plain.
 
   std::atomic<std::uint64_t> open_connections{0};
-  std::atomic<std::uint64_t> body_bytes{0};  ///< Reserved for bodies in flight.
+  std::atomic<std::uint64_t> body_bytes{0};    ///< Of bodies in flight (http_room.h).
+  std::atomic<std::uint64_t> answer_bytes{0};  ///< Of answers that wait for their readers.
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> rejected{0};
   std::atomic<std::uint64_t> requests{0};
   std::atomic<std::uint64_t> refused{0};
   std::atomic<std::uint64_t> timeouts{0};
+  std::atomic<std::uint64_t> answers_cut{0};
   std::atomic<std::uint64_t> failures{0};
   std::atomic<std::uint64_t> accept_failures{0};
 
   std::mutex mutex;  ///< Guards nothing but the wait for open_connections == 0.
   std::condition_variable all_closed;
 };
-
-/// Room for one body within what all bodies in flight may take.
-class BodyReservation {
- public:
-  BodyReservation(HttpCore& core, std::uint64_t bytes);
-  BodyReservation(const BodyReservation&) = delete;
-  BodyReservation& operator=(const BodyReservation&) = delete;
-  BodyReservation(BodyReservation&&) = delete;
-  BodyReservation& operator=(BodyReservation&&) = delete;
-  ~BodyReservation();
-  bool granted() const { return granted_; }
-
- private:
-  HttpCore& core_;
-  const std::uint64_t bytes_;
-  bool granted_ = true;
-};
-
-/// How long after its first wait a body may take, of which `received` bytes came: the total, or
-/// when it would fall below the minimum rate.
-std::chrono::milliseconds body_allowance(const HttpServerConfig& config, std::uint64_t received);
 
 /// One io thread's own things; touched on that thread only. Connections keep it alive, so that a
 /// late answer from another thread never meets a destroyed io_context.
@@ -115,12 +98,17 @@ struct HttpWorker {
   HttpWorker& operator=(HttpWorker&&) = delete;
   ~HttpWorker();
 
+  /// Too many answers wait: connections that read theirs too slowly are ended. Seldom, since it
+  /// looks at all of them.
+  void make_room();
+
   std::shared_ptr<HttpCore> core;
   std::unique_ptr<boost::asio::io_context> context;
   RequestIds ids;
   DateClock date;
   AnswerQueue answers;
   std::unordered_set<std::shared_ptr<HttpSession>> sessions;
+  std::chrono::steady_clock::time_point room_made;  ///< Last time.
 };
 
 /// Takes over an accepted, non-blocking socket, counted in open_connections already, and serves it

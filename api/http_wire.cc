@@ -126,6 +126,17 @@ bool is_sendable(const HttpResponse& response) {
          });
 }
 
+HttpRequest to_request(const RequestHead& head, std::size_t head_bytes) {
+  HttpRequest request;
+  request.method = head.method;
+  request.target = head.target;
+  request.path = head.path;
+  request.query = head.query;
+  request.headers.reserve(head.fields.size(), head_bytes);
+  for (const auto& [name, value] : head.fields) request.headers.add(name, value);
+  return request;
+}
+
 bool status_has_body(int status) { return status != 204 && status != 304; }
 
 void append_response_head(std::string& out, const HttpResponse& response,

@@ -28,6 +28,9 @@ bool is_sendable(const HttpResponse& response);
 void append_response_head(std::string& out, const HttpResponse& response,
                           const ResponseFrame& frame);
 
+/// What a header says, as the handler gets it; `head_bytes` is how long it was.
+HttpRequest to_request(const RequestHead& head, std::size_t head_bytes);
+
 /// May a response of this status have a body at all? (RFC 9110 sections 15.3.5, 15.4.5)
 bool status_has_body(int status);
 
@@ -52,7 +55,9 @@ class Outgoing {
   std::string& text() { return text_; }
   void set_body(std::string body) { body_ = std::move(body); }
 
-  bool done() const { return sent_ == text_.size() + body_.size(); }
+  std::size_t size() const { return text_.size() + body_.size(); }
+  std::size_t sent() const { return sent_; }
+  bool done() const { return sent_ == size(); }
   /// What is left of text and body.
   std::array<std::string_view, 2> rest() const;
   void advance(std::size_t bytes) { sent_ += bytes; }

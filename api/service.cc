@@ -437,6 +437,9 @@ void Service::show_edge(Metrics& metrics) const {
                       "Requests that were no valid HTTP for this server.", edge.refused);
   metrics.set_counter("daybook_http_timeouts_total", "Clients and handlers that were too slow.",
                       edge.timeouts);
+  metrics.set_counter("daybook_http_answers_cut_total",
+                      "Answers that nobody read when the memory for them was short.",
+                      edge.answers_cut);
   metrics.set_counter("daybook_http_failures_total",
                       "Handlers that threw, and answers that could not be sent.", edge.failures);
   metrics.set_counter("daybook_http_accept_failures_total",

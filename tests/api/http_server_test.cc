@@ -1,5 +1,6 @@
 #include "api/http_server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -283,6 +284,47 @@ TEST_F(HttpServerTest, bodies_in_flight_have_a_common_limit) {
   EXPECT_EQ(first.read().status, 200);
   RawClient third(port);
   EXPECT_EQ(third.ask(request("POST", "/a", std::string(500, 'x'))).status, 200);
+}
+
+TEST_F(HttpServerTest, a_body_takes_room_for_what_came_of_it_not_for_what_it_announces) {
+  config.max_body_bytes_in_flight = 100'000;
+  start();
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 10; ++i) {
+    slow.push_back(std::make_unique<RawClient>(port));
+    slow.back()->send("POST /large-body HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\nx");
+  }
+  ASSERT_TRUE(eventually([this] { return server->stats().requests == 10; }));
+  RawClient client(port);
+  EXPECT_EQ(client.ask(request("POST", "/large-body", std::string(50'000, 'x'))).status, 200);
+  for (const auto& one : slow) one->send(std::string(49'000, 'y'));
+  const auto refused = [&slow] {  // two of them fit
+    return std::count_if(slow.begin(), slow.end(), [](const auto& one) { return one->hears(0); });
+  };
+  ASSERT_TRUE(eventually([&refused] { return refused() >= 8; }));
+  for (const auto& one : slow) {
+    if (!one->hears(0)) continue;
+    const RawAnswer answer = one->read();
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.header("Retry-After"), "1");
+  }
+}
+
+TEST_F(HttpServerTest, answers_that_nobody_reads_make_room_for_others) {
+  config.max_answer_bytes_in_flight = 20U << 20U;  // two of them, with what their sockets take
+  start();
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 8; ++i) {
+    slow.push_back(std::make_unique<RawClient>(port, 4096));
+    slow.back()->send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  EXPECT_TRUE(eventually([this] { return server->stats().answers_cut == 6; }));
+  RawClient client(port);
+  EXPECT_EQ(client.get("/marker").body, "/marker|");  // small ones need no room
+  std::this_thread::sleep_for(milliseconds(1'100));
+  EXPECT_EQ(client.get("/large").body.size(), 8U << 20U);
+  EXPECT_EQ(server->stats().answers_cut, 8U);
+  EXPECT_TRUE(eventually([this] { return server->stats().open_connections == 1; }));
 }
 
 // --- deadlines ----------------------------------------------------------------------------------
