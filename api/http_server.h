@@ -48,9 +48,11 @@ struct HttpServerConfig {
 /// Whether a server could start like this now: TLS files, address. Errors as HttpServer::start().
 Status check_edge(const HttpServerConfig& config);
 
-/// Counters since start(), but for the first, which is now.
+/// Counters since start(), but for the first three, which are now.
 struct HttpServerStats {
   std::uint64_t open_connections = 0;
+  std::uint64_t body_bytes = 0;    ///< Of bodies in flight; now.
+  std::uint64_t answer_bytes = 0;  ///< Of answers that wait for their readers; now.
   std::uint64_t accepted = 0;
   std::uint64_t rejected = 0;     ///< Connections turned away with 503.
   std::uint64_t requests = 0;     ///< Answered or refused.

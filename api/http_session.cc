@@ -520,8 +520,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     } else if (has_body) {
       out_.set_body(std::move(response.body));
     }
-    if (write_now()) co_return true;
-    const bool sent = co_await write_rest(config_.write_stall);
+    const bool sent = write_now() || co_await write_rest(config_.write_stall);
     out_.clear();  // an idle connection holds no large answer
     co_return sent;
   }

@@ -189,9 +189,10 @@ HttpResponse closing_problem(int status, std::string_view slug, std::string_view
 
 void Outgoing::clear() {
   constexpr std::size_t kKeptBytes = 131'072;
-  if (text_.capacity() > kKeptBytes) text_ = std::string();
+  // By swap: assigning an empty string keeps the memory.
+  if (text_.capacity() > kKeptBytes) std::string().swap(text_);
   text_.clear();
-  body_ = std::string();
+  std::string().swap(body_);
   sent_ = 0;
 }
 

@@ -56,6 +56,7 @@ class Outgoing {
   void set_body(std::string body) { body_ = std::move(body); }
 
   std::size_t size() const { return text_.size() + body_.size(); }
+  std::size_t capacity() const { return text_.capacity() + body_.capacity(); }
   std::size_t sent() const { return sent_; }
   bool done() const { return sent_ == size(); }
   /// What is left of text and body.

@@ -428,6 +428,10 @@ void Service::show_edge(Metrics& metrics) const {
   const HttpServerStats edge = edge_stats_();
   metrics.set_gauge("daybook_http_open_connections", "Connections now.", "", "",
                     edge.open_connections);
+  metrics.set_gauge("daybook_http_body_bytes", "Memory of request bodies in flight.", "", "",
+                    edge.body_bytes);
+  metrics.set_gauge("daybook_http_answer_bytes", "Memory of answers that wait for their readers.",
+                    "", "", edge.answer_bytes);
   metrics.set_counter("daybook_http_connections_total", "Connections accepted.", edge.accepted);
   metrics.set_counter("daybook_http_connections_rejected_total",
                       "Connections turned away, there were too many.", edge.rejected);

@@ -30,9 +30,13 @@ bool WorkerPool::post_part(std::function<void()> job) {
 }
 
 void WorkerPool::stop() {
+  std::deque<std::function<void()>> dropped;
+  std::deque<std::function<void()>> dropped_parts;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    dropped.swap(queue_);
+    dropped_parts.swap(parts_);
   }
   wakes_.notify_all();
   for (auto& thread : threads_) {

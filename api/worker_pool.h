@@ -29,7 +29,8 @@ class WorkerPool {
   /// Takes turns with the queue. False when the pool stopped.
   [[nodiscard]] bool post_part(std::function<void()> job);
 
-  /// Ends the threads after what is queued. Idempotent.
+  /// Ends the threads after what they are at; what has not begun is dropped, since nobody waits
+  /// for it any more. Idempotent.
   void stop();
 
  private:

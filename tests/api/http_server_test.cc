@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "api/http_wire.h"
 #include "tests/api/http_gate_cases.h"
 #include "tests/api/http_test_client.h"
 #include "tests/api/http_test_handler.h"
@@ -284,6 +285,15 @@ TEST_F(HttpServerTest, bodies_in_flight_have_a_common_limit) {
   EXPECT_EQ(first.read().status, 200);
   RawClient third(port);
   EXPECT_EQ(third.ask(request("POST", "/a", std::string(500, 'x'))).status, 200);
+}
+
+TEST(OutgoingTest, what_was_sent_leaves_no_memory_behind) {
+  Outgoing out;
+  out.text().assign(1U << 20U, 't');
+  out.set_body(std::string(1U << 20U, 'b'));
+  out.advance(2U << 20U);
+  out.clear();
+  EXPECT_LT(out.capacity(), 1000U);
 }
 
 TEST_F(HttpServerTest, a_body_takes_room_for_what_came_of_it_not_for_what_it_announces) {
