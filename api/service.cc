@@ -216,8 +216,9 @@ void Service::run_command(HttpRequest request, Admitted admitted, Respond respon
     const bool taken =
         parts_.batches.post([this, request = std::move(request),
                              principal = std::move(admitted.principal), shared, refuse] {
-          // It may have waited until the end.
-          if (!parts_.ledger.takes_commands()) return refuse();
+          // It has waited, perhaps until the end. To parse it only to refuse each command would
+          // take from all others.
+          if (!parts_.ledger.takes_commands() || parts_.ledger.is_overloaded()) return refuse();
           run_batch(request, {principal, parts_.first_tenant, parts_.commands}, *shared);
         });
     if (!taken) refuse();
