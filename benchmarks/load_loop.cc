@@ -112,7 +112,7 @@ void LoadLoop::connect(std::size_t index) {
   ::setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   Connection& connection = connections_[index];
   if (connection.file >= 0) ::close(connection.file);
-  connection.file = file;
+  connection = {file, {}, 0, {}, {}};  // nothing of a connection before it
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): the sockets interface
   const auto* where = reinterpret_cast<const sockaddr*>(&address);
   if (::connect(file, where, sizeof address) != 0) fail("nothing serves on the port");
@@ -134,7 +134,11 @@ void LoadLoop::flush(std::size_t index) {
   const ssize_t sent =
       ::send(connection.file, connection.out.data() + connection.out_sent,
              connection.out.size() - connection.out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0 && errno != EAGAIN) fail("a request could not be sent");
+  if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+    connection.out_sent = connection.out.size();  // refused before it was whole: the answer says so
+  } else if (sent < 0 && errno != EAGAIN) {
+    fail("a request could not be sent");
+  }
   connection.out_sent += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
   const bool is_done = connection.out_sent == connection.out.size();
   if (is_done) {
