@@ -12,6 +12,7 @@ namespace daybook::api {
 namespace {
 
 constexpr std::size_t kSmallAnswer = 16'384;
+constexpr std::uint64_t kSmallBody = 65'536;
 constexpr std::size_t kBodyStepMin = 4'096;
 constexpr std::size_t kBodyStepMax = 65'536;
 // Once room is short: a reader has this long, and must be this fast from then on.
@@ -20,20 +21,24 @@ constexpr std::size_t kReaderBytesPerSecond = 65'536;
 
 }  // namespace
 
+BodyReservation::BodyReservation(HttpCore& core, std::uint64_t announced)
+    : core_(core),
+      limit_(announced <= kSmallBody ? core.config.max_body_bytes_in_flight
+                                     : core.config.max_body_bytes_in_flight / 4 * 3) {}
+
 BodyReservation::~BodyReservation() {
   if (bytes_ > 0) core_.body_bytes.fetch_sub(bytes_);
 }
 
 bool BodyReservation::fits(std::uint64_t bytes) const {
   const std::uint64_t others = core_.body_bytes.load() - bytes_;
-  const std::uint64_t max = core_.config.max_body_bytes_in_flight;
-  return others <= max && bytes <= max - others;
+  return others <= limit_ && bytes <= limit_ - others;
 }
 
 bool BodyReservation::grow_to(std::uint64_t bytes) {
   if (bytes <= bytes_) return true;
   const std::uint64_t more = bytes - bytes_;
-  if (core_.body_bytes.fetch_add(more) + more > core_.config.max_body_bytes_in_flight) {
+  if (core_.body_bytes.fetch_add(more) + more > limit_) {
     core_.body_bytes.fetch_sub(more);
     return false;
   }

@@ -12,10 +12,11 @@ namespace daybook::api {
 struct HttpCore;
 
 /// What one body takes of what all bodies in flight may take. It grows with the bytes that come:
-/// what is only announced takes nothing from others.
+/// what is only announced takes nothing from others. The last quarter is for small bodies: whoever
+/// fills the rest with large ones keeps nobody from sending a command.
 class BodyReservation {
  public:
-  explicit BodyReservation(HttpCore& core) : core_(core) {}
+  BodyReservation(HttpCore& core, std::uint64_t announced);
   BodyReservation(const BodyReservation&) = delete;
   BodyReservation& operator=(const BodyReservation&) = delete;
   BodyReservation(BodyReservation&&) = delete;
@@ -29,6 +30,7 @@ class BodyReservation {
 
  private:
   HttpCore& core_;
+  const std::uint64_t limit_;
   std::uint64_t bytes_ = 0;
 };
 

@@ -375,7 +375,7 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
       co_return co_await answer(
           closing(413, "too-large", "The body is larger than this route takes."));
     }
-    BodyReservation room(core_);
+    BodyReservation room(core_, length);
     if (length > 0) {
       const Body body = co_await read_body(request.body, room, length, expects);
       if (body == Body::kClosed) co_return false;

@@ -337,6 +337,27 @@ TEST_F(HttpServerTest, answers_that_nobody_reads_make_room_for_others) {
   EXPECT_TRUE(eventually([this] { return server->stats().open_connections == 1; }));
 }
 
+TEST_F(HttpServerTest, large_bodies_that_stop_half_way_leave_room_for_small_ones) {
+  config.max_body_bytes_in_flight = 1'000'000;
+  start();
+  std::vector<std::unique_ptr<RawClient>> large;
+  for (int i = 0; i < 3; ++i) {
+    large.push_back(std::make_unique<RawClient>(port));
+    large.back()->send("POST /large-body HTTP/1.1\r\nHost: a\r\nContent-Length: 240000\r\n\r\n" +
+                       std::string(239'000, 'x'));
+  }
+  const auto is_refused = [this] {
+    RawClient greedy(port);
+    greedy.send("POST /large-body HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n");
+    return greedy.hears(20) && greedy.read().status == 503;
+  };
+  ASSERT_TRUE(eventually(is_refused));  // once the server has read what was sent
+  for (int i = 0; i < 3; ++i) {
+    RawClient small(port);
+    EXPECT_EQ(small.ask(request("POST", "/large-body", std::string(60'000, 'x'))).status, 200);
+  }
+}
+
 // --- deadlines ----------------------------------------------------------------------------------
 
 TEST_F(HttpServerTest, a_header_that_trickles_in_is_cut_at_its_deadline) {
