@@ -158,6 +158,8 @@ Status StoredLog::settle(const Watermark::Loaded& loaded) {
     if (!moved.ok()) return moved.status();
     report_.quarantined_entries = *moved;
   }
+  // Nothing may rest on a watermark that was read and is on no disk.
+  if (Status confirmed = watermark_->confirm(); !confirmed.ok()) return confirmed;
   // What of the tail was read is durable: recovery wrote it anew and synced it.
   if (head_ != loaded.head || loaded.slot_damaged) return watermark_->store(head_, closed_);
   return {};

@@ -14,8 +14,8 @@ namespace daybook::eventstore {
 
 /// The protocol of the log of one node, over any rows and watermark that keep their promises: an
 /// entry is written and synced, then the watermark, then it is committed; an opening believes
-/// neither of the two without the other. RocksLog is this in a directory; the simulator runs it on
-/// a disk that fails.
+/// neither of the two without the other, and for writing syncs the watermark that it found.
+/// RocksLog is this in a directory; the simulator runs it on a disk that fails.
 ///
 /// Errors of the store are final: the first failed write or sync, or an error in a background job,
 /// poisons the log. It then reads, but answers every append with kUnknown, until it is opened

@@ -127,9 +127,18 @@ WatermarkFile::WatermarkFile(std::string path, int descriptor, Loaded loaded, Sy
 
 WatermarkFile::~WatermarkFile() { ::close(descriptor_); }
 
+Status WatermarkFile::confirm() {
+  CHECK(sequence_ == at_open_.sequence);
+  return write(at_open_.head, at_open_.closed);
+}
+
 Status WatermarkFile::store(const LogHead& head, Instant closed) {
-  if (!failed_.ok()) return failed_;
   ++sequence_;
+  return write(head, closed);
+}
+
+Status WatermarkFile::write(const LogHead& head, Instant closed) {
+  if (!failed_.ok()) return failed_;
   failed_ = write_fully(descriptor_, encode_watermark_slot(sequence_, head, closed),
                         watermark_slot_offset(sequence_), path_);
   if (failed_.ok() && sync_(descriptor_) != 0) failed_ = errno_status("sync", path_, errno);

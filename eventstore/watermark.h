@@ -33,6 +33,12 @@ class Watermark {
   /// What it held when it was opened.
   virtual const Loaded& at_open() const = 0;
 
+  /// Writes what it held when it was opened once more, in its place, and syncs it. Until then it
+  /// may be in the kernel's memory alone: whoever wrote it may have ended after a sync that failed,
+  /// and the kernel calls such bytes clean. The other slot, which may be all that is on the disk,
+  /// stays. Before the first store(). Errors as store().
+  virtual Status confirm() = 0;
+
   /// Writes and syncs. Any error is final: every later call answers it again, because after a
   /// failed sync the kernel may call lost bytes clean.
   virtual Status store(const LogHead& head, Instant closed) = 0;
@@ -61,9 +67,12 @@ class WatermarkFile final : public Watermark {
   WatermarkFile& operator=(const WatermarkFile&) = delete;
 
   const Loaded& at_open() const override { return at_open_; }
+  Status confirm() override;
   Status store(const LogHead& head, Instant closed) override;
 
  private:
+  /// Into the slot of sequence_.
+  Status write(const LogHead& head, Instant closed);
   WatermarkFile(std::string path, int descriptor, Loaded loaded, Sync sync);
 
   std::string path_;

@@ -160,12 +160,62 @@ TEST(RocksLogFaultTest, a_failed_sync_of_the_watermark_poisons_the_log_though_th
                                      errno = EIO;
                                      return ++syncs == 3 ? -1 : ::fdatasync(descriptor);
                                    }});
+  syncs = 0;  // The opening's.
   const auto entries = append_all(**log, {3, 3});
   const Entry lost = next_entry((*log)->head(), 2);
   ASSERT_EQ((*log)->append(lost), AppendOutcome::kUnknown);
   expect_poisoned(std::move(*log), dir.path(), entries, lost);
   EXPECT_EQ(syncs, 3);
   EXPECT_EQ(read_all(**open_log(dir.path())).size(), 4U) << "the entry itself was synced";
+}
+
+TEST(RocksLogFaultTest, a_watermark_whose_sync_failed_is_written_anew_by_the_next_opening) {
+  const TempDir dir;
+  bool fails = false;
+  int syncs = 0;
+  const RocksLogHooks hooks{nullptr, [&](int descriptor) {
+                              ++syncs;
+                              errno = EIO;
+                              return fails ? -1 : ::fdatasync(descriptor);
+                            }};
+  {
+    auto log = open_log(dir.path(), hooks);
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    fails = true;
+    ASSERT_EQ((*log)->append(next_entry((*log)->head(), 2)), AppendOutcome::kUnknown);
+  }
+  // The kernel now calls the slot clean: it is read back, and is on no disk.
+  fails = false;
+  syncs = 0;
+  const auto again = open_log(dir.path(), hooks);
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  ASSERT_EQ((*again)->head().entry_count, 1U) << "the entry counts as acknowledged from here on";
+  EXPECT_GE(syncs, 1) << "nothing says so on the disk";
+}
+
+TEST(RocksLogFaultTest, a_moment_whose_sync_failed_is_not_closed_by_opening_again) {
+  const TempDir dir;
+  bool fails = false;
+  int syncs = 0;
+  const RocksLogHooks hooks{nullptr, [&](int descriptor) {
+                              ++syncs;
+                              errno = EIO;
+                              return fails ? -1 : ::fdatasync(descriptor);
+                            }};
+  const Instant moment{1'800'000'000'000'000};
+  {
+    auto log = open_log(dir.path(), hooks);
+    ASSERT_TRUE(log.ok()) << log.status().message();
+    fails = true;
+    ASSERT_FALSE((*log)->close(moment).ok());
+  }
+  EXPECT_EQ(open_log(dir.path(), hooks).status().code(), StatusCode::kIo) << "it still fails";
+  fails = false;
+  syncs = 0;
+  const auto again = open_log(dir.path(), hooks);
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  ASSERT_TRUE((*again)->close(moment).ok());
+  EXPECT_GE(syncs, 1) << "a read as of that moment would now be answered for ever, on no disk";
 }
 
 TEST(RocksLogFaultTest, an_error_in_a_background_job_poisons_the_log) {

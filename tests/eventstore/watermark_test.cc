@@ -149,6 +149,29 @@ TEST(WatermarkTest, slots_in_each_others_place_are_damaged) {
   EXPECT_EQ(WatermarkFile::load(dir.file("w")).status().code(), StatusCode::kCorrupt);
 }
 
+TEST(WatermarkTest, confirming_writes_the_newest_slot_alone_and_changes_nothing) {
+  const TempDir dir;
+  for (std::uint64_t stores = 0; stores < 3; ++stores) {
+    write_watermark(dir.file("w"), stores);
+    std::string before = file_bytes(dir.file("w"));
+    int syncs = 0;
+    auto file = WatermarkFile::open(dir.file("w"), [&syncs](int) { return ++syncs, 0; });
+    ASSERT_TRUE(file.ok());
+    // What it does not touch is seen by what it leaves.
+    const std::size_t newest = ((*file)->at_open().sequence % 2) * kSlot;
+    for (char& byte : before) byte = 'x';
+    write_file(dir.file("w"), before);
+    ASSERT_TRUE((*file)->confirm().ok());
+    EXPECT_EQ(syncs, 1);
+    const std::string after = file_bytes(dir.file("w"));
+    EXPECT_EQ(after.substr(kSlot - newest, kSlot), before.substr(0, kSlot));
+    EXPECT_EQ(WatermarkFile::load(dir.file("w"))->head, head_at(stores));
+    ASSERT_TRUE((*file)->store(head_at(9), {}).ok());
+    EXPECT_EQ(WatermarkFile::load(dir.file("w"))->head, head_at(9));
+    EXPECT_FALSE(WatermarkFile::load(dir.file("w"))->slot_damaged);
+  }
+}
+
 TEST(WatermarkTest, a_failed_sync_is_final) {
   const TempDir dir;
   write_watermark(dir.file("w"), 1);

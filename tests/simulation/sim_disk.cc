@@ -99,20 +99,27 @@ class SimDisk::Slots final : public Watermark {
       : disk_(disk), at_open_(loaded), sequence_(loaded.sequence) {}
 
   const Loaded& at_open() const override { return at_open_; }
+  Status confirm() override { return write(at_open_.head, at_open_.closed); }
   Status store(const LogHead& head, Instant closed) override {
-    const std::optional<Fault> fault = disk_.next_write();
     ++sequence_;
+    return write(head, closed);
+  }
+
+ private:
+  Status write(const LogHead& head, Instant closed) {
+    const std::optional<Fault> fault = disk_.next_write();
     std::string slot = eventstore::encode_watermark_slot(sequence_, head, closed);
     // What is beside the fields is zero: half of the slot is all of the fields, and no checksum.
     if (fault == Fault::kTorn) slot.resize(slot.size() / 2);
-    if (fault != Fault::kLost) {
-      disk_.bytes_.watermark.replace(eventstore::watermark_slot_offset(sequence_), slot.size(),
-                                     slot);
+    const std::size_t offset = eventstore::watermark_slot_offset(sequence_);
+    if (fault != Fault::kLost) disk_.bytes_.watermark.replace(offset, slot.size(), slot);
+    // A sync takes the slot that was written: the kernel calls the other one clean.
+    if (!fault || fault == Fault::kTorn) {
+      disk_.bytes_.synced_watermark.replace(offset, slot.size(), slot);
     }
     return fault ? failed() : Status();
   }
 
- private:
   SimDisk& disk_;
   Loaded at_open_;
   std::uint64_t sequence_;
@@ -132,6 +139,7 @@ SimDisk::SimDisk() {
   for (std::uint64_t slot = 0; slot < 2; ++slot) {
     bytes_.watermark += eventstore::encode_watermark_slot(slot, LogHead(), {});
   }
+  bytes_.synced_watermark = bytes_.watermark;
 }
 
 Result<std::unique_ptr<eventstore::StoredLog>> SimDisk::open() {
@@ -152,6 +160,10 @@ void SimDisk::disarm() {
 void SimDisk::restart() {
   disarm();
   has_failed_ = false;
+}
+
+bool SimDisk::cut_power() {
+  return std::exchange(bytes_.watermark, bytes_.synced_watermark) != bytes_.synced_watermark;
 }
 
 void SimDisk::damage(Damage damage, Rng& rng) {

@@ -23,7 +23,7 @@ class SimDisk {
   /// What a write that fails leaves behind.
   enum class Fault {
     kLost,  ///< Nothing: a full disk, or bytes that never left the memory.
-    kKept,  ///< All of it.
+    kKept,  ///< All of it; a slot of the watermark until the power goes, for no sync took it.
     kTorn,  ///< Its first half. RocksDB tells torn batches apart; here one may pass for a row.
   };
   /// What happens to a disk while nobody looks.
@@ -56,11 +56,17 @@ class SimDisk {
   void disarm();
   /// No fault any more, and none has been: the process that met one is gone.
   void restart();
+  /// Slots that no sync took are as they were before. Whether there were any.
+  bool cut_power();
+  /// Whether the disk holds the watermark that is read from it.
+  bool is_watermark_synced() const { return bytes_.watermark == bytes_.synced_watermark; }
 
   void damage(Damage damage, Rng& rng);
   /// Back to how another disk was: rows, watermark or both.
   void roll_back_rows(const SimDisk& older) { bytes_.rows = older.bytes_.rows; }
-  void roll_back_watermark(const SimDisk& older) { bytes_.watermark = older.bytes_.watermark; }
+  void roll_back_watermark(const SimDisk& older) {
+    bytes_.watermark = bytes_.synced_watermark = older.bytes_.watermark;
+  }
 
   std::uint64_t entries() const { return bytes_.rows[eventstore::LogRows::kEntries].size(); }
   std::uint64_t quarantined() const { return bytes_.rows[eventstore::LogRows::kQuarantine].size(); }
@@ -72,7 +78,8 @@ class SimDisk {
   using Table = std::map<std::string, std::string, std::less<>>;
   struct Bytes {
     std::array<Table, 3> rows;
-    std::string watermark;
+    std::string watermark;         ///< As it is read.
+    std::string synced_watermark;  ///< As it is when the power has gone.
   };
 
   void write_rows(const eventstore::KvBatch& batch);

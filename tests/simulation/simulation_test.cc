@@ -112,6 +112,8 @@ constexpr const char* kPaths[] = {
     "opened with an unproven tail",
     "a torn entry is put aside",
     "a torn watermark is healed",
+    "opened after a failed sync",
+    "the power went after a failed sync",
     "refused: damaged",
     "harmless: damaged",
     "refused: rows rolled back",

@@ -46,9 +46,12 @@ void World::open_log(Rng& rng) {
       disk_.fail_read(rng.below(5 + 2 * disk_.entries()));
     }
     const std::uint64_t quarantined = disk_.quarantined();
+    if (rng.chance(50) && disk_.cut_power()) trace_.mark("the power went after a failed sync");
+    if (!disk_.is_watermark_synced()) trace_.mark("opened after a failed sync");
     auto log = disk_.open();
     disk_.restart();
     if (log.ok()) {
+      require(disk_.is_watermark_synced(), "a log rests on a watermark that is on no disk");
       log_ = std::move(*log);
       if (log_->report().unacknowledged_entries > 0) trace_.mark("opened with an unproven tail");
       if (disk_.quarantined() > quarantined) trace_.mark("a torn entry is put aside");
