@@ -28,6 +28,7 @@ using eventstore::JsonObject;
 struct Options {
   SettingValues flags;
   std::string config_file;
+  bool witness_new = false;
 };
 
 int fail(MessageLines& messages, const Status& status) {
@@ -87,6 +88,10 @@ int run(const Options& options) {
   if (settings->log == "kafka" || !settings->kafka_brokers.empty()) {
     return report_usage("the kafka log is not available in this build; use --log rocksdb");
   }
+  if (options.witness_new && settings->config.witness_file.empty()) {
+    return report_usage("--witness-new needs --witness-file");
+  }
+  settings->config.witness_new = options.witness_new;
   return serve(settings->config);
 }
 
@@ -96,6 +101,9 @@ void add_serve(CLI::App& app, Command& chosen) {
   auto* command = app.add_subcommand("serve", "Serve the ledger in a directory over HTTP");
   auto options = std::make_shared<Options>();
   add_setting_flags(*command, options->flags, options->config_file);
+  command->add_flag("--witness-new", options->witness_new,
+                    "Make the witness file anew though the ledger has events, where it is not "
+                    "there; for one start, after a restore or with the first witness");
   command->callback([&chosen, options, command] {
     forget_absent_flags(*command, options->flags);
     chosen = [options] { return run(*options); };

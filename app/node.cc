@@ -166,15 +166,26 @@ Status Node::Parts::open_stores() {
   return {};
 }
 
-/// What it has seen must be there; from now on it sees what is.
+/// What it has seen must be there; from now on it sees what is. One that is gone may have seen
+/// more: only for a log that has nothing yet, or when told to, another takes its place.
 Status Node::Parts::ask_witness() {
   if (config.witness_file.empty()) return {};
+  const eventstore::LogHead head = log->head();
   auto opened = replay::Witness::open(config.witness_file);
+  if (opened.status().code() == StatusCode::kNotFound) {
+    if (head.entry_count > 0 && !config.witness_new) {
+      return corrupt("witness " + config.witness_file + " is not there, and the ledger has " +
+                     std::to_string(head.next_position) +
+                     " events; nobody can tell whether it had more. Put the file back; if there "
+                     "never was one, or a restore is meant, start once with --witness-new");
+    }
+    opened = replay::Witness::make(config.witness_file, head);
+  }
   if (!opened.ok()) return opened.status();
   // Only a witness that agrees is told more: what it knows is the proof.
   if (Status held = (*opened)->check(*log); !held.ok()) return held;
   witness = std::move(*opened);
-  return witness->remember(log->head());
+  return witness->remember(head);
 }
 
 /// Before the first event is recorded all secrets are there; with events, one that is missing was

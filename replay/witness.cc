@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "eventstore/entry.h"
-#include "eventstore/files.h"
+#include "replay/ledger_files.h"
 
 namespace daybook::replay {
 namespace {
@@ -50,12 +50,18 @@ Status check_seen(const std::string& path, const LogHead& seen, const EventLog& 
 }
 
 Result<std::unique_ptr<Witness>> Witness::open(const std::string& path) {
-  if (!eventstore::path_exists(path)) {
-    if (Status made = WatermarkFile::create(path, LogHead()); !made.ok()) return made;
-  }
   auto file = WatermarkFile::open(path);
   if (!file.ok()) return file.status();
+  // What is in memory alone is no proof once the power has gone.
+  if (Status confirmed = (*file)->confirm(); !confirmed.ok()) return confirmed;
   return std::unique_ptr<Witness>(new Witness(path, std::move(*file)));
+}
+
+Result<std::unique_ptr<Witness>> Witness::make(const std::string& path, const LogHead& head) {
+  const std::string fresh = path + ".new";
+  if (Status made = WatermarkFile::create(fresh, head); !made.ok()) return made;
+  if (Status named = rename_durably(fresh, path); !named.ok()) return named;
+  return open(path);
 }
 
 Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_, log); }

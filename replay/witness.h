@@ -15,12 +15,19 @@ namespace daybook::replay {
 /// A file of the form of eventstore/watermark.h. It is as new as its last remember(): what was
 /// acknowledged later and rolled back does not show. Best on another disk, with other rights.
 ///
-/// Thread rule: one thread. Crash: the file holds the head before or the one after.
+/// Thread rule: one thread. Crash: the file holds the head before or the one after; while it is
+/// made there is none, and at most a `.new` beside it, which nobody reads and the next make()
+/// replaces.
 class Witness {
  public:
-  /// Opens the file, or makes one that has seen nothing. Errors: kCorrupt: it is there and cannot
-  /// be believed; kIo.
+  /// Errors: kNotFound: no such file, so that what was seen is unknown; kCorrupt: it is there and
+  /// cannot be believed; kIo.
   static Result<std::unique_ptr<Witness>> open(const std::string& path);
+
+  /// Makes the file, with `head` as what was seen. For a log that nobody has seen yet, or on the
+  /// operator's word: whatever was rolled back before does not show. Errors: kIo.
+  static Result<std::unique_ptr<Witness>> make(const std::string& path,
+                                               const eventstore::LogHead& head);
 
   /// Whether the log holds all that was seen. Errors: kCorrupt: it does not reach that far, or has
   /// another past; kIo.

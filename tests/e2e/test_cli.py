@@ -379,6 +379,50 @@ class CommandLineTest(CliCase):
             self.assertIn("rolled back", done.stderr)
         self.assertEqual(self.file_bytes(witness), remembered)
 
+    def test_a_witness_that_is_gone_is_made_anew_only_when_told_to(self):
+        """Else a directory put back as a whole would be the truth once its witness is removed."""
+        folder = self.scratch()
+        witness = os.path.join(folder, "witness")
+        server = self.another_server("--witness-file", witness)  # a new ledger needs no word
+        server.stop()
+        older = os.path.join(folder, "older")
+        shutil.copytree(server.data, older)
+        server.start()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        shutil.rmtree(server.data)
+        shutil.copytree(older, server.data)
+        os.remove(witness)
+        serve = ("serve", "--data", server.data, "--listen", "127.0.0.1:0")
+        for _ in range(2):
+            done = self.cli(*serve, "--witness-file", witness, timeout=30, status=VERIFICATION)
+            self.assertIn(witness, done.stderr)
+            self.assertIn("--witness-new", done.stderr)
+            self.assertFalse(os.path.exists(witness))
+        done = self.cli(*serve, "--witness-new", timeout=30, status=USAGE)
+        self.assertIn("--witness-file", done.stderr)
+        # What a crash left while one was made is no witness.
+        with open(witness + ".new", "wb"):
+            pass
+        self.cli(*serve, "--witness-file", witness, timeout=30, status=VERIFICATION)
+        server.extra = ["--witness-file", witness, "--witness-new"]
+        server.start()
+        server.stop()
+        self.assertFalse(os.path.exists(witness + ".new"))
+        self.cli("verify", "--data", server.data, "--witness", witness)
+        # The flag, where it was left, believes no ledger that the file does not.
+        server.start()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        shutil.rmtree(server.data)
+        shutil.copytree(older, server.data)
+        done = self.cli(*serve, *server.extra, timeout=30, status=VERIFICATION)
+        self.assertIn("rolled back", done.stderr)
+
     # -- export
 
     def export(self, *more, data=None, status=OK):

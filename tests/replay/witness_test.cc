@@ -1,11 +1,14 @@
 #include "replay/witness.h"
 
+#include <csignal>
 #include <filesystem>
 #include <string>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "eventstore/fake_log.h"
+#include "eventstore/files.h"
 #include "replay/verify.h"
 #include "tests/eventstore/entries.h"
 #include "tests/replay/ledger_rig.h"
@@ -28,7 +31,7 @@ void fill(FakeLog& log, int entries, const std::string& variant = "") {
 
 TEST(WitnessTest, what_has_seen_nothing_agrees_with_every_log) {
   const eventstore::TempDir dir;
-  const auto witness = Witness::open(dir.file("witness"));
+  const auto witness = Witness::make(dir.file("witness"), LogHead());
   ASSERT_TRUE(witness.ok()) << witness.status().message();
   FakeLog log;
   EXPECT_TRUE((*witness)->check(log).ok());
@@ -42,7 +45,7 @@ TEST(WitnessTest, a_log_that_went_on_holds_what_was_seen_at_every_point) {
   for (int i = 0; i < 12; ++i) {
     fill(log, 1);
     const std::string path = dir.file("witness" + std::to_string(i));
-    ASSERT_TRUE((*Witness::open(path))->remember(log.head()).ok());
+    ASSERT_TRUE((*Witness::make(path, LogHead()))->remember(log.head()).ok());
   }
   for (int i = 0; i < 12; ++i) {
     const auto again = Witness::open(dir.file("witness" + std::to_string(i)));
@@ -56,7 +59,7 @@ TEST(WitnessTest, a_log_that_was_rolled_back_is_named) {
   const eventstore::TempDir dir;
   FakeLog log;
   fill(log, 6);
-  const auto witness = Witness::open(dir.file("witness"));
+  const auto witness = Witness::make(dir.file("witness"), LogHead());
   ASSERT_TRUE((*witness)->remember(log.head()).ok());
   FakeLog older;
   fill(older, 5);
@@ -69,7 +72,7 @@ TEST(WitnessTest, a_log_that_was_rolled_back_and_written_on_is_named) {
   const eventstore::TempDir dir;
   FakeLog log;
   fill(log, 6);
-  const auto witness = Witness::open(dir.file("witness"));
+  const auto witness = Witness::make(dir.file("witness"), LogHead());
   ASSERT_TRUE((*witness)->remember(log.head()).ok());
   FakeLog other;
   fill(other, 4);
@@ -79,11 +82,50 @@ TEST(WitnessTest, a_log_that_was_rolled_back_and_written_on_is_named) {
   EXPECT_NE(held.message().find("another past"), std::string::npos) << held.message();
 }
 
+TEST(WitnessTest, one_that_is_gone_is_not_made_in_silence) {
+  const eventstore::TempDir dir;
+  EXPECT_EQ(Witness::open(dir.file("witness")).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(eventstore::path_exists(dir.file("witness")));
+}
+
+TEST(WitnessTest, one_that_is_made_has_seen_the_head_it_is_given) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  fill(log, 6);
+  ASSERT_TRUE(Witness::make(dir.file("witness"), log.head()).ok());
+  FakeLog older;
+  fill(older, 5);
+  const auto again = Witness::open(dir.file("witness"));
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE((*again)->check(log).ok());
+  EXPECT_EQ((*again)->check(older).code(), StatusCode::kCorrupt);
+}
+
 TEST(WitnessTest, a_damaged_file_is_not_believed) {
   const eventstore::TempDir dir;
   eventstore::write_file(dir.file("witness"), std::string(8'192, 'x'));
   EXPECT_EQ(Witness::open(dir.file("witness")).status().code(), StatusCode::kCorrupt);
   EXPECT_EQ(seen_by_witness(dir.file("none")).status().code(), StatusCode::kNotFound);
+}
+
+TEST(WitnessTest, one_that_could_not_be_made_whole_is_made_by_the_next_opening) {
+  const eventstore::TempDir dir;
+  // A disk without room, or a crash on the way: the name is there and the slots are not.
+  struct rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit small = {4'096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status refused = Witness::make(dir.file("witness"), LogHead()).status();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(refused.ok());
+  // What is left is no witness, neither for a start nor for verify.
+  EXPECT_EQ(Witness::open(dir.file("witness")).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(seen_by_witness(dir.file("witness")).status().code(), StatusCode::kNotFound);
+  const auto again = Witness::make(dir.file("witness"), LogHead());
+  EXPECT_TRUE(again.ok()) << again.status().message();
+  EXPECT_FALSE(eventstore::path_exists(dir.file("witness.new")));
 }
 
 TEST(WitnessTest, verify_finds_a_directory_that_was_put_back_as_a_whole) {
@@ -99,7 +141,7 @@ TEST(WitnessTest, verify_finds_a_directory_that_was_put_back_as_a_whole) {
     const LogHead head = (*log)->head();
     ASSERT_EQ((*log)->append(eventstore::next_entry(head, 0)),
               eventstore::AppendOutcome::kCommitted);
-    ASSERT_TRUE((*Witness::open(path))->remember((*log)->head()).ok());
+    ASSERT_TRUE((*Witness::make(path, LogHead()))->remember((*log)->head()).ok());
   }
   VerifyOptions options;
   options.witness_file = path;
