@@ -45,6 +45,11 @@ bool changes_terms(const domain::Event& event) {
 }
 
 template <class State>
+std::size_t held_by(const State& state) {
+  return memory_of(state) - sizeof(State);
+}
+
+template <class State>
 Result<State> read_state(const KvStore& store, Table table, const std::string& key) {
   auto row = store.get(table, key);
   if (!row.ok()) return row.status();
@@ -101,37 +106,46 @@ Result<PlacedEventPtr> decode_stream_row(std::string_view row) {
 }
 
 template <class State>
-Result<State*> StateRows::edit(Cache<State>& cache, const StreamId& stream) {
+Result<StateRows::Cached<State>*> StateRows::edit(Cache<State>& cache, const StreamId& stream) {
   const std::string key = latest_state_key(stream);
   auto found = cache.items.find(key);
   if (found == cache.items.end()) {
     auto state = read_state<State>(store_, table_, key);
     if (!state.ok()) return state.status();
     found = cache.items.emplace(key, Cached<State>{std::move(*state)}).first;
+    found->second.memory.measured = held_by(found->second.state);
   }
-  if (!std::exchange(found->second.changed, true)) cache.changed.push_back(&*found);
-  return &found->second.state;
+  Cached<State>& cached = found->second;
+  if (!std::exchange(cached.changed, true)) {
+    cache.changed.push_back(&*found);
+    cache.changed_memory.add(cached.memory);
+  }
+  return &cached;
 }
 
 template <class State>
 Result<const State*> StateRows::evolve(Cache<State>& cache, const domain::RecordedEvent& event,
-                                       KvBatch& batch) {
-  auto state = edit(cache, event.stream);
-  if (!state.ok()) return state.status();
-  domain::evolve(**state, event);
+                                       std::size_t event_bytes, KvBatch& batch) {
+  auto cached = edit(cache, event.stream);
+  if (!cached.ok()) return cached.status();
+  State& state = (*cached)->state;
+  domain::evolve(state, event);
+  cache.changed_memory.grow((*cached)->memory, event_bytes, [&state] { return held_by(state); });
   if (event.version % kSnapshotEvery == 0) {
-    batch.put(table_, snapshot_key(event.stream, event.version), encode_state(**state));
+    batch.put(table_, snapshot_key(event.stream, event.version), encode_state(state));
   }
-  return static_cast<const State*>(*state);
+  return static_cast<const State*>(&state);
 }
 
 Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
-  for (const auto& event : entry.events) {
+  for (std::size_t i = 0; i < entry.events.size(); ++i) {
+    const auto& event = entry.events[i];
+    const std::size_t event_bytes = entry.bytes[i].size();
     if (event.stream.kind == StreamKind::kAccount) {
-      auto state = evolve(accounts_, event, batch);
+      auto state = evolve(accounts_, event, event_bytes, batch);
       if (!state.ok()) return state.status();
     } else if (event.stream.kind == StreamKind::kTenant) {
-      auto state = evolve(tenants_, event, batch);
+      auto state = evolve(tenants_, event, event_bytes, batch);
       if (!state.ok()) return state.status();
       if (!changes_terms(event.event)) continue;
       domain::TenantState terms{(*state)->version, (*state)->name, {}, (*state)->catalogue};
@@ -146,11 +160,13 @@ void StateRows::put_changed(Cache<State>& cache, KvBatch& batch) {
   for (auto* item : cache.changed) {
     auto& [key, cached] = *item;
     batch.put(table_, key, encode_state(cached.state));
-    cache.bytes -= std::exchange(cached.bytes, key.size() + memory_of(cached.state));
+    cached.memory = {held_by(cached.state), 0};
+    cache.bytes -= std::exchange(cached.bytes, key.size() + sizeof(State) + cached.memory.measured);
     cache.bytes += cached.bytes;
     cached.changed = false;
   }
   cache.changed.clear();
+  cache.changed_memory.clear();
   if (cache.items.size() > kCachedStatesMax || cache.bytes > cached_bytes_max_) cache.clear();
 }
 

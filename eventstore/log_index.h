@@ -13,6 +13,7 @@
 
 #include "domain/account.h"
 #include "domain/tenant.h"
+#include "eventstore/changed_memory.h"
 #include "eventstore/command.h"
 #include "eventstore/decoded_entry.h"
 #include "eventstore/event_log.h"
@@ -79,14 +80,17 @@ class StateRows {
   void reset();
   Table table() const { return table_; }
   std::size_t cached_bytes() const { return accounts_.bytes + tenants_.bytes; }
-  /// Since the last finish().
-  std::size_t changed() const { return accounts_.changed.size() + tenants_.changed.size(); }
+  /// Of what was changed since the last finish().
+  std::size_t changed_bytes() const {
+    return accounts_.changed_memory.bytes() + tenants_.changed_memory.bytes();
+  }
 
  private:
   template <class State>
   struct Cached {
     State state;
     std::size_t bytes = 0;  ///< As measured by the last finish().
+    ChangedMemory::Row memory = {};
     bool changed = false;
   };
   template <class State>
@@ -95,9 +99,11 @@ class StateRows {
     /// Since the last finish(): few, where the cache holds many.
     std::vector<std::pair<const std::string, Cached<State>>*> changed;
     std::size_t bytes = 0;  ///< Of all items.
+    ChangedMemory changed_memory;
 
     void clear() {
       changed.clear();
+      changed_memory.clear();
       items.clear();
       bytes = 0;
     }
@@ -105,11 +111,11 @@ class StateRows {
 
   /// The state, to be changed.
   template <class State>
-  Result<State*> edit(Cache<State>& cache, const domain::StreamId& stream);
-  /// The state after the event.
+  Result<Cached<State>*> edit(Cache<State>& cache, const domain::StreamId& stream);
+  /// The state after the event, which is of so many bytes.
   template <class State>
   Result<const State*> evolve(Cache<State>& cache, const domain::RecordedEvent& event,
-                              KvBatch& batch);
+                              std::size_t event_bytes, KvBatch& batch);
   template <class State>
   void put_changed(Cache<State>& cache, KvBatch& batch);
 

@@ -92,6 +92,15 @@ std::string encode_row(const AccountRow& row) {
   return bytes;
 }
 
+std::size_t held_bytes(const AccountRow& row) {
+  std::size_t bytes = row.tags.size() * sizeof(TagRow);
+  for (const TagRow& tag : row.tags) {
+    bytes += tag.name.size() + (tag.service ? tag.service->size() : 0) +
+             (tag.value ? tag.value->size() : 0);
+  }
+  return bytes;
+}
+
 bool decode_row(std::string_view bytes, AccountRow& row) {
   WireReader wire(bytes);
   const std::uint64_t packed = wire.varint();
@@ -125,7 +134,11 @@ Status Accounts::apply(const eventstore::DecodedEntry& entry, eventstore::KvBatc
   for (std::size_t i = 0; i < entry.events.size(); ++i) {
     const domain::RecordedEvent& event = entry.events[i];
     if (event.stream.kind != domain::StreamKind::kAccount) continue;
-    auto found = rows().edit(account_prefix(event.stream.tenant, event.stream.id));
+    // Its tags are what may become large.
+    const bool may_grow = std::holds_alternative<domain::TagSet>(event.event) ||
+                          std::holds_alternative<domain::AccountOpened>(event.event);
+    auto found = rows().edit(account_prefix(event.stream.tenant, event.stream.id),
+                             may_grow ? entry.bytes[i].size() : 0);
     if (!found.ok()) return found.status();
     std::optional<AccountRow>& row = **found;
     if (!row) row.emplace();

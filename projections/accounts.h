@@ -46,6 +46,7 @@ class Accounts final : public RowProjection<AccountRow> {
 };
 
 std::string encode_row(const AccountRow& row);
+std::size_t held_bytes(const AccountRow& row);
 bool decode_row(std::string_view bytes, AccountRow& row);
 
 /// One account; empty if there is none.

@@ -52,7 +52,7 @@ class IndexStates final : public Projection {
     rows_.finish(batch);
     return {};
   }
-  std::size_t changed_rows() const override { return rows_.changed(); }
+  std::size_t changed_bytes() const override { return rows_.changed_bytes(); }
   void reset() override { rows_.reset(); }
 
  private:

@@ -36,8 +36,9 @@ class Projection {
     return {};
   }
 
-  /// How many rows it keeps until finish(): what bounds the memory of a batch.
-  virtual std::size_t changed_rows() const { return 0; }
+  /// About how much memory the rows take that it keeps until finish(), what finish() puts
+  /// included: what bounds a batch. Asked after each entry.
+  virtual std::size_t changed_bytes() const { return 0; }
 
   /// Forgets what it keeps in memory: the table was emptied, or the batch was not written.
   virtual void reset() {}

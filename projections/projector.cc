@@ -200,10 +200,9 @@ Status Projector::take(const eventstore::DecodedEntry& decoded) {
 
 /// About what the batch under way keeps in memory.
 std::size_t Projector::batch_memory() const {
-  constexpr std::size_t changed_row_bytes = 512;  // Decoded, and the place in its cache.
   std::size_t bytes = 0;
   for (const Follower& follower : followers_) {
-    bytes += follower.batch.bytes() + follower.projection->changed_rows() * changed_row_bytes;
+    bytes += follower.batch.bytes() + follower.projection->changed_bytes();
   }
   return bytes;
 }

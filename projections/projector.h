@@ -23,8 +23,8 @@ namespace daybook::projections {
 
 struct ProjectorLimits {
   /// A batch is written when it has this many events or bytes of entries, or when its rows take so
-  /// much memory (many events of few accounts take little, new accounts much), and at once when
-  /// there is nothing more to read.
+  /// much memory (many events of few accounts take little; new accounts, and those with much in
+  /// them, much), and at once when there is nothing more to read. An entry is the least.
   std::uint64_t batch_events = 262'144;
   std::size_t batch_bytes = std::size_t{32} << 20;
   std::size_t batch_memory_bytes = std::size_t{128} << 20;

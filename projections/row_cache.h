@@ -9,14 +9,16 @@
 #include <vector>
 
 #include "domain/base/result.h"
+#include "eventstore/changed_memory.h"
 #include "eventstore/digest.h"
 #include "eventstore/kv.h"
 
 namespace daybook::projections {
 
 /// Rows that many events of a batch change: read from the store on a miss, changed in memory, put
-/// once per batch. `Row` comes with `std::string encode_row(const Row&)` and
-/// `bool decode_row(std::string_view, Row&)`, found by argument-dependent look-up.
+/// once per batch. `Row` comes with `std::string encode_row(const Row&)`,
+/// `bool decode_row(std::string_view, Row&)` and, unless all of it is in its size,
+/// `std::size_t held_bytes(const Row&)`, found by argument-dependent look-up.
 ///
 /// The store must hold what the last finish() put: clear() after a batch that was not written.
 /// Bounds: what one batch changes, plus `rows_max` rows and `bytes_max` bytes between batches.
@@ -38,12 +40,19 @@ class RowCache {
     return &std::as_const((*entry)->second.row);
   }
 
-  /// The row, to be changed, emplaced or reset. Valid until finish() or clear().
-  Result<std::optional<Row>*> edit(const std::string& key) {
+  /// The row, to be changed, emplaced or reset, which makes it larger by at most so much. Valid
+  /// until finish() or clear().
+  Result<std::optional<Row>*> edit(const std::string& key, std::size_t grows_by = 0) {
     auto entry = load(key);
     if (!entry.ok()) return entry.status();
     auto& [stored_key, item] = **entry;
-    if (!std::exchange(item.changed, true)) changed_.push_back(*entry);
+    if (!std::exchange(item.changed, true)) {
+      changed_.push_back(*entry);
+      changed_memory_.add(item.memory);
+    }
+    if (grows_by > 0) {
+      changed_memory_.grow(item.memory, grows_by, [&] { return held_by(item) + grows_by; });
+    }
     return &item.row;
   }
 
@@ -52,32 +61,37 @@ class RowCache {
     for (Entry* entry : changed_) {
       auto& [key, item] = *entry;
       if (item.row) {
-        std::string bytes = encode_row(*item.row);
-        bytes_ += bytes.size();
-        batch.put(table_, key, bytes);
+        batch.put(table_, key, encode_row(*item.row));
       } else if (item.stored) {
         batch.erase(table_, key);
       }
+      item.memory = {held_by(item), 0};
+      bytes_ -= std::exchange(item.bytes, key.size() + sizeof(Item) + item.memory.measured);
+      bytes_ += item.bytes;
       item.stored = item.row.has_value();
       item.changed = false;
     }
     changed_.clear();
+    changed_memory_.clear();
     if (items_.size() > rows_max_ || bytes_ > bytes_max_) clear();
   }
 
   void clear() {
     changed_.clear();
+    changed_memory_.clear();
     items_.clear();
     bytes_ = 0;
   }
 
   std::size_t size() const { return items_.size(); }
-  /// Since the last finish().
-  std::size_t changed() const { return changed_.size(); }
+  /// Of what was changed since the last finish().
+  std::size_t changed_bytes() const { return changed_memory_.bytes(); }
 
  private:
   struct Item {
     std::optional<Row> row;
+    std::size_t bytes = 0;  ///< With its key, when it was read or put last.
+    eventstore::ChangedMemory::Row memory = {};
     bool stored = false;  ///< The store has a row of this key.
     bool changed = false;
   };
@@ -90,25 +104,34 @@ class RowCache {
     auto bytes = store_.get(table_, key);
     if (!bytes.ok()) return bytes.status();
     Item item;
-    bytes_ += key.size();
     if (*bytes) {
-      bytes_ += (*bytes)->size();
       item.stored = true;
       if (!decode_row(**bytes, item.row.emplace())) {
         return corrupt("table " + std::to_string(table_) + ", row " + eventstore::to_hex(key) +
                        ": not a row of this projection");
       }
     }
+    item.memory.measured = held_by(item);
+    item.bytes = key.size() + sizeof(Item) + item.memory.measured;
+    bytes_ += item.bytes;
     return &*items_.emplace(key, std::move(item)).first;
+  }
+
+  static std::size_t held_by(const Item& item) {
+    if constexpr (requires { held_bytes(*item.row); }) {
+      if (item.row) return held_bytes(*item.row);
+    }
+    return 0;
   }
 
   const eventstore::KvStore& store_;
   eventstore::Table table_;
   std::size_t rows_max_;
   std::size_t bytes_max_;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0;  ///< Of all items.
   Items items_;
   std::vector<Entry*> changed_;  ///< Since the last finish(): few, where the cache holds many.
+  eventstore::ChangedMemory changed_memory_;
 };
 
 }  // namespace daybook::projections

@@ -20,7 +20,7 @@ class RowProjection : public Projection {
     rows_.finish(batch);
     return {};
   }
-  std::size_t changed_rows() const final { return rows_.changed(); }
+  std::size_t changed_bytes() const final { return rows_.changed_bytes(); }
   void reset() final { rows_.clear(); }
 
  protected:

@@ -30,6 +30,7 @@ DecodedEntry open_accounts(std::size_t first, std::size_t count) {
   }
   DecodedEntry entry;
   for (std::size_t i = 0; i < count; ++i) {
+    entry.bytes.emplace_back();
     domain::RecordedEvent& event = entry.events.emplace_back();
     event.stream = account_of(first + i);
     event.version = 1;
@@ -55,6 +56,7 @@ TEST(StateRowsTest, states_kept_between_batches_have_a_bound_in_bytes) {
   EXPECT_TRUE(has_kept);
   // What was let go is read again.
   DecodedEntry entry;
+  entry.bytes.emplace_back();
   domain::RecordedEvent& event = entry.events.emplace_back();
   event.stream = account_of(0);
   event.version = 2;

@@ -1,5 +1,6 @@
 #include "projections/projector.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -158,6 +159,7 @@ class CountingStore final : public eventstore::KvStore {
  public:
   Status write(const KvBatch& batch) override {
     ++writes;
+    largest = std::max(largest, batch.bytes());
     return rows.write(batch);
   }
   Status ingest(const KvBatch& batch) override {
@@ -181,6 +183,7 @@ class CountingStore final : public eventstore::KvStore {
   Status purge(Table table) override { return rows.purge(table); }
 
   MemoryKv rows{kTableCount};
+  std::size_t largest = 0;  ///< Of the batches that were written.
   int writes = 0;
   int ingests = 0;
   int flushes = 0;
@@ -199,6 +202,41 @@ TEST(ProjectorTest, a_batch_bounded_in_memory_gives_the_same_tables) {
   ASSERT_TRUE(projector.run_once().ok());
   EXPECT_GT(store.writes, 5);
   EXPECT_EQ(dump(store), rebuilt(log));
+}
+
+TEST(ProjectorTest, a_batch_that_changes_accounts_with_much_in_them_is_bounded_in_memory_too) {
+  constexpr int kAccounts = 24;
+  History history(15);
+  const TenantId tenant("acme");
+  const auto account = [](int i) { return AccountId("full" + std::to_string(i)); };
+  for (int i = 0; i < kAccounts; ++i) {
+    history.run(tenant, account(i),
+                domain::OpenAccount{currency("USD"), domain::AccountMode::kPrepaid, {}});
+    for (std::size_t tag = 0; tag < domain::kTagsMax; ++tag) {
+      history.run(tenant, account(i),
+                  domain::SetTag{{}, "t" + std::to_string(tag), std::string(256, 'v'), {}});
+    }
+  }
+  const std::size_t tagged = history.events.size();
+  // 20 rounds: one small event for each account.
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < kAccounts; ++i) {
+      history.run(tenant, account(i), domain::TopUp{money("1.00", "USD"), {}, {}, {}});
+    }
+  }
+  FakeLog log;
+  append_range(log, history, 0, tagged, 15);
+  CountingStore store;
+  FixedClock clock;
+  ASSERT_TRUE(Projector(log, store, clock, all_projections(store)).run_once().ok());
+  append_range(log, history, tagged, history.events.size(), 16);
+  ProjectorLimits limits;
+  limits.batch_memory_bytes = std::size_t{1} << 20;
+  store.largest = 0;
+  Projector projector(log, store, clock, all_projections(store), limits);
+  ASSERT_TRUE(projector.run_once().ok());
+  // An entry here has at most nine events: nine states are what it may go beyond.
+  EXPECT_LT(store.largest, 5 * limits.batch_memory_bytes);
 }
 
 TEST(ProjectorTest, a_large_batch_is_ingested_and_needs_no_flush) {
@@ -752,6 +790,50 @@ std::string encode_row(const Number& row) { return std::to_string(row.value); }
 bool decode_row(std::string_view bytes, Number& row) {
   row.value = std::stoi(std::string(bytes));
   return row.value >= 0;
+}
+
+/// A row that holds memory.
+struct Wide {
+  std::string text;
+};
+std::string encode_row(const Wide& row) { return row.text; }
+bool decode_row(std::string_view bytes, Wide& row) {
+  row.text = bytes;
+  return true;
+}
+std::size_t held_bytes(const Wide& row) { return row.text.size(); }
+
+TEST(RowCacheTest, what_changed_rows_hold_is_counted_until_they_are_put) {
+  MemoryKv store(1);
+  KvBatch stored;
+  stored.put(0, "a", std::string(100'000, 'x'));
+  ASSERT_TRUE(store.write(stored).ok());
+  RowCache<Wide> rows(store, 0);
+  ASSERT_TRUE(rows.read("a").ok());
+  EXPECT_EQ(rows.changed_bytes(), 0U);
+  for (int i = 0; i < 2; ++i) {  // read, then kept
+    ASSERT_TRUE(rows.edit("a").ok());
+    EXPECT_GE(rows.changed_bytes(), 200'000U);
+    EXPECT_LT(rows.changed_bytes(), 202'000U);
+    KvBatch batch;
+    rows.finish(batch);
+    EXPECT_EQ(rows.changed_bytes(), 0U);
+  }
+}
+
+TEST(RowCacheTest, what_a_row_grows_by_is_counted_and_what_it_replaces_is_not) {
+  MemoryKv store(1);
+  RowCache<Wide> rows(store, 0);
+  for (std::size_t i = 1; i <= 1'000; ++i) {
+    (*rows.edit("grows", 100))->emplace(Wide{std::string(i * 100, 'x')});
+    EXPECT_GE(rows.changed_bytes(), 2 * i * 100);
+    EXPECT_LE(rows.changed_bytes(), 4 * (i + 1) * 100 + 1'024);
+  }
+  const std::size_t grown = rows.changed_bytes();
+  for (int i = 0; i < 10'000; ++i) {
+    (*rows.edit("stays", 100))->emplace(Wide{std::string(100, 'x')});
+  }
+  EXPECT_LT(rows.changed_bytes() - grown, 2'000U);
 }
 
 TEST(RowCacheTest, each_changed_row_is_put_once) {
