@@ -22,8 +22,10 @@ namespace {
 using domain::StreamId;
 using eventstore::PlacedEvent;
 
-/// Events of one chunk of a stream, and events of the log looked at for one.
-constexpr std::size_t kChunkEvents = 500;
+/// Events and bytes of one chunk of a stream, which waits in memory for its client; and events of
+/// the log looked at for one.
+constexpr std::size_t kChunkEvents = 64;
+constexpr std::size_t kChunkBytes = std::size_t{16} << 10;
 constexpr std::size_t kLookedAtMax = 100'000;
 
 /// Where events come from, from a place on.
@@ -36,6 +38,8 @@ class EventSource {
     bool at_end = false;
   };
   virtual Result<Chunk> read(std::size_t limit) = 0;
+  /// The next chunk begins with this event of the last one.
+  virtual void go_back_to(const PlacedEvent& event) = 0;
 };
 
 /// The events of one stream up to a version, or for ever.
@@ -64,6 +68,7 @@ class StreamSource final : public EventSource {
     chunk.at_end = next_ > upto;
     return chunk;
   }
+  void go_back_to(const PlacedEvent& event) override { next_ = event.event.version; }
 
  private:
   const eventstore::KvStore& store_;
@@ -72,71 +77,72 @@ class StreamSource final : public EventSource {
   std::optional<std::uint64_t> upto_;
 };
 
-/// A tenant's events of the whole log, up to a position (exclusive) or for ever.
+/// A tenant's events of the whole log, up to a position (exclusive) or for ever. Between two chunks
+/// it keeps a position alone: a cursor pins storage, and an entry is up to megabytes.
 class LogSource final : public EventSource {
  public:
-  LogSource(const eventstore::EventLog& log, TenantId tenant, std::uint64_t next,
-            std::optional<std::uint64_t> end)
-      : log_(log), tenant_(std::move(tenant)), next_(next), end_(end) {}
+  LogSource(const eventstore::EventLog& log, LogEntries& entries, TenantId tenant,
+            std::uint64_t next, std::optional<std::uint64_t> end)
+      : log_(log), entries_(entries), tenant_(std::move(tenant)), next_(next), end_(end) {}
 
   std::uint64_t next_position() const { return next_; }
 
   Result<Chunk> read(std::size_t limit) override {
     Chunk chunk;
     std::size_t looked_at = 0;
-    if (cursor_ == nullptr) {
-      auto cursor = log_.read(next_);
-      if (!cursor.ok()) return cursor.status();
-      cursor_ = std::move(*cursor);
-    }
+    std::unique_ptr<eventstore::EntryCursor> cursor;
     while (chunk.events.size() < limit && looked_at < kLookedAtMax) {
-      if (end_ && next_ >= *end_) {
-        chunk.at_end = true;
-        return chunk;
-      }
-      if (!entry_) {
-        const Status status = next_entry();
-        if (!status.ok()) return status;
-        if (!entry_) {
-          chunk.at_end = true;
-          return chunk;
-        }
-      }
-      looked_at += take_from_entry(limit, chunk);
+      const std::uint64_t head = log_.head().next_position;
+      chunk.at_end = next_ >= std::min(head, end_.value_or(head));
+      if (chunk.at_end) break;
+      auto entry = entry_at_next(cursor);
+      if (!entry.ok()) return entry.status();
+      looked_at += take_from(**entry, limit, chunk);
+      // In the middle of it, or where others are who wait for the same: the end of the log.
+      const std::uint64_t entry_end = (*entry)->entry.end_position();
+      if (next_ < entry_end || entry_end == head) entries_.keep(std::move(*entry));
     }
     return chunk;
   }
+  void go_back_to(const PlacedEvent& event) override { next_ = event.position; }
 
  private:
-  Status next_entry() {
-    auto entry = cursor_->next();
+  /// `cursor`, if there is one, stands there.
+  Result<LogEntries::EntryPtr> entry_at_next(std::unique_ptr<eventstore::EntryCursor>& cursor) {
+    if (LogEntries::EntryPtr kept = entries_.find(next_)) {
+      cursor.reset();
+      return kept;
+    }
+    if (cursor == nullptr) {
+      auto opened = log_.read(next_);
+      if (!opened.ok()) return opened.status();
+      cursor = std::move(*opened);
+    }
+    auto entry = cursor->next();
     if (!entry.ok()) return entry.status();
-    if (!*entry) return {};
+    if (!*entry) return corrupt("position " + std::to_string(next_) + " is not in the log");
     auto decoded = eventstore::decode_events(std::move(**entry));
     if (!decoded.ok()) return decoded.status();
-    entry_ = std::move(*decoded);
-    return {};
+    return LogEntries::EntryPtr(
+        std::make_shared<const eventstore::DecodedEntry>(std::move(*decoded)));
   }
 
-  std::size_t take_from_entry(std::size_t limit, Chunk& chunk) {
+  std::size_t take_from(const eventstore::DecodedEntry& entry, std::size_t limit, Chunk& chunk) {
     const std::uint64_t begin = next_;
-    const std::uint64_t end = std::min(entry_->entry.end_position(), end_.value_or(UINT64_MAX));
-    next_ = std::max(next_, entry_->entry.base_position);
+    const std::uint64_t end = std::min(entry.entry.end_position(), end_.value_or(UINT64_MAX));
     for (; next_ < end && chunk.events.size() < limit; ++next_) {
-      const auto& event = entry_->events[next_ - entry_->entry.base_position];
+      const auto& event = entry.events[next_ - entry.entry.base_position];
       if (event.stream.tenant != tenant_) continue;
       chunk.events.push_back(std::make_shared<const PlacedEvent>(PlacedEvent{event, next_}));
     }
-    if (next_ >= entry_->entry.end_position()) entry_.reset();
     return next_ - begin;
   }
 
   const eventstore::EventLog& log_;
+  LogEntries& entries_;
   TenantId tenant_;
   std::uint64_t next_;
   std::optional<std::uint64_t> end_;
-  std::unique_ptr<eventstore::EntryCursor> cursor_;
-  std::optional<eventstore::DecodedEntry> entry_;
 };
 
 void append_event(std::string& out, const PlacedEvent& placed, EventFormat format,
@@ -173,7 +179,7 @@ class EventBody final : public BodyStream {
     if (endless()) subscription_ = services_.applied.subscribe(std::move(wake));
   }
 
-  Next next(std::string& out, std::size_t) override {
+  Next next(std::string& out, std::size_t room) override {
     // A revocation is an event, so it wakes a stream; the rest it learns at the next heartbeat.
     if (!services_.keys.is_valid(principal_)) return endless() ? Next::kEnd : Next::kAbort;
     if (endless() && services_.sources.clock.steady() >= ends_at_) return Next::kEnd;
@@ -188,7 +194,10 @@ class EventBody final : public BodyStream {
       shared_->asked_again = true;
     } else {
       shared_->reading = true;
-      if (!services_.workers.post_part([shared = shared_] { fill(*shared); })) return Next::kAbort;
+      const std::size_t bytes = std::min(room, kChunkBytes);
+      if (!services_.workers.post_part([shared = shared_, bytes] { fill(*shared, bytes); })) {
+        return Next::kAbort;
+      }
     }
     return Next::kNothingYet;
   }
@@ -215,11 +224,17 @@ class EventBody final : public BodyStream {
     bool failed = false;
   };
 
-  static void fill(Shared& shared) {
+  static void fill(Shared& shared, std::size_t bytes) {
     auto chunk = shared.source->read(kChunkEvents);
     std::string text;
     if (chunk.ok()) {
+      if (!chunk->events.empty()) text.reserve(bytes + bytes / 4);
       for (const auto& placed : chunk->events) {
+        if (text.size() >= bytes) {
+          shared.source->go_back_to(*placed);
+          chunk->at_end = false;
+          break;
+        }
         append_event(text, *placed, shared.format, shared.generation);
       }
     } else if (shared.operator_log != nullptr) {
@@ -387,11 +402,12 @@ HttpResponse log_events(const ReadRequest& request, EventFormat format, const Af
   const TenantId& tenant = request.principal.tenant;
   if (!is_page(format, limit)) {
     const bool endless = format == EventFormat::kServerSent;
-    return stream_response(std::make_unique<LogSource>(services.sources.log, tenant, next,
-                                                       endless ? std::nullopt : std::optional(end)),
-                           format, request, services, position);
+    return stream_response(
+        std::make_unique<LogSource>(services.sources.log, services.log_entries, tenant, next,
+                                    endless ? std::nullopt : std::optional(end)),
+        format, request, services, position);
   }
-  LogSource source(services.sources.log, tenant, next, end);
+  LogSource source(services.sources.log, services.log_entries, tenant, next, end);
   auto chunk = source.read(limit.value_or(50));
   if (!chunk.ok()) return reading.failed(chunk.status());
   std::optional<std::string> more;

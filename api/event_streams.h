@@ -7,6 +7,7 @@
 
 #include "api/api_key.h"
 #include "api/http_message.h"
+#include "api/log_entries.h"
 #include "api/read_context.h"
 #include "api/signal.h"
 #include "api/worker_pool.h"
@@ -26,6 +27,7 @@ struct StreamServices {
   WorkerPool& workers;
   Signal& applied;  ///< Notified when there is more to read.
   const KeyRing& keys;
+  LogEntries& log_entries;          ///< Of the sources' log.
   std::int64_t sse_max_micros = 0;  ///< A Server-Sent stream ends then; its client comes again.
 };
 

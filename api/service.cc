@@ -339,7 +339,7 @@ void Service::wait_and_read(std::uint64_t position, ReadRequest read, const Http
     (*shared)(is_event_list(read.operation)
                   ? event_response(read, format, last_event_id,
                                    {parts_.sources, parts_.workers, parts_.applied, parts_.keys,
-                                    limits_.sse_max_micros})
+                                    log_entries_, limits_.sse_max_micros})
                   : run_query(read, parts_.sources));
   };
   const bool waits = parts_.projector.when_applied(

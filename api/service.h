@@ -86,6 +86,7 @@ class Service final : public HttpApplication {
   HttpResponse metrics_text() const;
 
   ServiceParts parts_;
+  LogEntries log_entries_;
   ServiceLimits limits_;
   std::function<HttpServerStats()> edge_stats_;
   std::atomic<bool> storage_full_{false};

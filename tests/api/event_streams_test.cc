@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -38,9 +39,17 @@ class Taker {
   /// kNothingYet: no wake() came in time.
   Next take(std::chrono::milliseconds patience = kLong) {
     for (;;) {
+      const Next next = take_once(patience);
+      if (next != Next::kData) return next;
+    }
+  }
+  /// What is given at once, waited for.
+  Next take_once(std::chrono::milliseconds patience = kLong) {
+    for (;;) {
+      const std::size_t before = text.size();
       const Next next = stream_->next(text, 65'536);
-      if (next == Next::kEnd || next == Next::kAbort) return next;
-      if (next == Next::kNothingYet && !is_woken(patience)) return next;
+      largest = std::max(largest, text.size() - before);
+      if (next != Next::kNothingYet || !is_woken(patience)) return next;
     }
   }
   std::size_t lines() const {
@@ -48,6 +57,7 @@ class Taker {
   }
 
   std::string text;
+  std::size_t largest = 0;  ///< Of what was given at once.
 
  private:
   struct Woken {
@@ -93,18 +103,19 @@ class EventStreamsTest : public ::testing::Test {
     keys_.apply(event);
   }
   HttpResponse answer(EventFormat format, const std::string& query,
-                      std::optional<std::string> last_event_id = {}) {
+                      std::optional<std::string> last_event_id = {},
+                      Operation operation = Operation::kListEvents) {
     ReadRequest request;
-    request.operation = Operation::kListEvents;
-    request.query =
-        std::get<QueryParams>(QueryParams::parse(query, query_names(Operation::kListEvents)));
+    request.operation = operation;
+    request.params["account"] = "a";
+    request.query = std::get<QueryParams>(QueryParams::parse(query, query_names(operation)));
     request.principal = keys_.authenticate(minted_.secret).value();
     request.request_id = "r";
     return event_response(request, format, std::move(last_event_id),
-                          {rig_.sources, workers_, applied_, keys_, kLifeMicros});
+                          {rig_.sources, workers_, applied_, keys_, log_entries_, kLifeMicros});
   }
-  Taker open(EventFormat format) {
-    HttpResponse response = answer(format, "");
+  Taker open(EventFormat format, Operation operation = Operation::kListEvents) {
+    HttpResponse response = answer(format, "", {}, operation);
     EXPECT_EQ(response.status, 200) << response.body;
     CHECK(response.stream != nullptr);
     return Taker(std::move(response.stream));
@@ -115,6 +126,7 @@ class EventStreamsTest : public ::testing::Test {
   KeyRing keys_{"pepper"};
   Signal applied_;
   WorkerPool workers_{1, 1};
+  LogEntries log_entries_;
 };
 
 TEST_F(EventStreamsTest, pages_of_lines_find_their_events_behind_any_number_of_foreign_ones) {
@@ -140,6 +152,38 @@ TEST_F(EventStreamsTest, pages_of_lines_find_their_events_behind_any_number_of_f
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
   EXPECT_LT(lines.find("\"account\":\"a\""), lines.find("\"account\":\"b\""));
   EXPECT_LT(lines.find("\"account\":\"b\""), lines.find("\"account\":\"c\""));
+}
+
+TEST_F(EventStreamsTest, whoever_does_not_read_has_little_waiting_and_misses_nothing) {
+  constexpr int kEvents = 400;
+  const std::string words(3'000, 'w');
+  rig_.record_account(kTenant, "a");
+  for (int i = 0; i < kEvents; ++i) {
+    const std::string reason = "no" + std::to_string(i) + " " + (i % 3 == 0 ? words : "");
+    rig_.record(domain::StreamId::account(kTenant, AccountId("a")), domain::AccountFrozen{reason});
+  }
+  rig_.commit();
+  for (const auto operation : {Operation::kListEvents, Operation::kListAccountEvents}) {
+    // Together, a chunk each in turn, as their sockets take them.
+    std::vector<Taker> takers;
+    for (int i = 0; i < 5; ++i) takers.push_back(open(EventFormat::kNdjson, operation));
+    std::vector<bool> ended(takers.size());
+    while (std::find(ended.begin(), ended.end(), false) != ended.end()) {
+      for (std::size_t i = 0; i < takers.size(); ++i) {
+        if (!ended[i]) ended[i] = takers[i].take_once() == Next::kEnd;
+      }
+    }
+    const bool has_tenant = operation == Operation::kListEvents;
+    for (const Taker& taker : takers) {
+      EXPECT_LT(taker.largest, std::size_t{24} << 10);
+      EXPECT_EQ(taker.lines(), kEvents + (has_tenant ? 2U : 1U));
+      std::size_t at = 0;
+      for (int i = 0; i < kEvents; ++i) {
+        at = taker.text.find("\"no" + std::to_string(i) + " ", at);
+        ASSERT_NE(at, std::string::npos) << i;
+      }
+    }
+  }
 }
 
 TEST_F(EventStreamsTest, a_place_behind_the_end_is_refused) {
