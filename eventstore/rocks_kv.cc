@@ -326,13 +326,12 @@ class RocksKv::Core {
     SortedFiles files(sorted_files_directory());
     {
       const std::shared_lock lock(mutex_);
-      const Status built = settled(files.build(batch,
-                                               [this](Table table) {
-                                                 CHECK(table < handles_.size());
-                                                 return SortedFiles::Family{handles_[table].get(),
-                                                                            &file_options_[table]};
-                                               }),
-                                   "sorted files");
+      const auto family_of = [this](Table table) {
+        CHECK(table < handles_.size());
+        return SortedFiles::Family{handles_[table].get(), &file_options_[table]};
+      };
+      const Status built =
+          settled(files.build(batch, family_of, options_.ingest_threads), "sorted files");
       if (!built.ok()) return built;
     }
     // RocksDB takes all files in at one sequence number, if there is a snapshot: what reads at one

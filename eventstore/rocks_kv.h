@@ -31,6 +31,7 @@ class RocksKv final : public KvStore {
     bool durable = false;
     std::size_t memtable_bytes = std::size_t{96} << 20;     ///< Of all tables together.
     std::size_t block_cache_bytes = std::size_t{64} << 20;  ///< Likewise.
+    std::size_t ingest_threads = 1;  ///< That write the sorted files of one ingestion.
     std::string way_out;  ///< Ends the message of every kCorrupt: what the operator can do.
   };
 

@@ -1,7 +1,7 @@
 #include "eventstore/rocks_sorted_files.h"
 
+#include <algorithm>
 #include <filesystem>
-#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -10,6 +10,7 @@
 #include <rocksdb/sst_file_writer.h>
 
 #include "domain/base/check.h"
+#include "eventstore/side_by_side.h"
 
 namespace daybook::eventstore {
 namespace {
@@ -23,39 +24,55 @@ SortedFiles::~SortedFiles() {
   for (const File& file : files_) std::filesystem::remove(file.path, ignored);
 }
 
-rocksdb::Status SortedFiles::build(const KvBatch& batch, const FamilyOf& family_of) {
+rocksdb::Status SortedFiles::build(const KvBatch& batch, const FamilyOf& family_of,
+                                   std::size_t threads) {
   CHECK(files_.empty());
   std::error_code error;
   std::filesystem::create_directory(directory_, error);
   if (error) return rocksdb::Status::IOError(directory_, error.message());
 
-  const std::vector<KvBatch::Operation>& operations = batch.operations();
+  const std::span<const KvBatch::Operation> operations = batch.operations();
+  std::vector<std::span<const KvBatch::Operation>> tables;
   for (std::size_t i = 0; i < operations.size();) {
+    std::size_t end = i;
+    while (end < operations.size() && operations[end].table == operations[i].table) ++end;
+    tables.push_back(operations.subspan(i, end - i));
     const Table table = operations[i].table;
-    const Family family = family_of(table);
     const std::string path = directory_ + "/" + std::to_string(table) + ".sst";
     for (const File& earlier : files_) CHECK(earlier.path != path);
-    // One of that name may be a second name of a file that was taken in: writing on in it would
-    // be writing into the store.
-    std::filesystem::remove(path, error);
-    if (error) return rocksdb::Status::IOError(path, error.message());
-    files_.push_back({family.handle, path, {}, {}});
-    const bool drops_pages = false;  // Compaction reads it soon.
-    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), *family.options, family.handle,
-                                  drops_pages);
-    rocksdb::Status status = writer.Open(path);
-    for (; status.ok() && i < operations.size() && operations[i].table == table; ++i) {
-      const KvBatch::Operation& operation = operations[i];
-      status = operation.value ? writer.Put(slice(operation.key), slice(*operation.value))
-                               : writer.Delete(slice(operation.key));
-    }
-    rocksdb::ExternalSstFileInfo info;
-    if (status.ok()) status = writer.Finish(&info);
-    if (!status.ok()) return status;
-    files_.back().checksum = info.file_checksum;
-    files_.back().checksum_function = info.file_checksum_func_name;
+    files_.push_back({family_of(table), path, {}, {}});
+    i = end;
   }
-  return {};
+  std::vector<rocksdb::Status> written(tables.size());
+  side_by_side(tables.size(), threads, [&](std::size_t i) {
+    written[i] = write(files_[i], tables[i]);
+    return Status();
+  });
+  const auto failed =
+      std::find_if(written.begin(), written.end(), [](const auto& status) { return !status.ok(); });
+  return failed == written.end() ? rocksdb::Status() : *failed;
+}
+
+rocksdb::Status SortedFiles::write(File& file, std::span<const KvBatch::Operation> operations) {
+  // One of that name may be a second name of a file that was taken in: writing on in it would be
+  // writing into the store.
+  std::error_code error;
+  std::filesystem::remove(file.path, error);
+  if (error) return rocksdb::Status::IOError(file.path, error.message());
+  const bool drops_pages = false;  // Compaction reads it soon.
+  rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), *file.family.options, file.family.handle,
+                                drops_pages);
+  rocksdb::Status status = writer.Open(file.path);
+  for (const KvBatch::Operation& operation : operations) {
+    if (!status.ok()) break;
+    status = operation.value ? writer.Put(slice(operation.key), slice(*operation.value))
+                             : writer.Delete(slice(operation.key));
+  }
+  rocksdb::ExternalSstFileInfo info;
+  if (status.ok()) status = writer.Finish(&info);
+  file.checksum = info.file_checksum;
+  file.checksum_function = info.file_checksum_func_name;
+  return status;
 }
 
 rocksdb::Status SortedFiles::ingest(rocksdb::DB& db) const {
@@ -63,7 +80,7 @@ rocksdb::Status SortedFiles::ingest(rocksdb::DB& db) const {
   std::vector<rocksdb::IngestExternalFileArg> arguments;
   for (const File& file : files_) {
     rocksdb::IngestExternalFileArg& argument = arguments.emplace_back();
-    argument.column_family = file.handle;
+    argument.column_family = file.family.handle;
     argument.external_files = {file.path};
     argument.files_checksums = {file.checksum};
     argument.files_checksum_func_names = {file.checksum_function};

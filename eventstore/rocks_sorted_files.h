@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,8 +40,8 @@ class SortedFiles {
   SortedFiles(const SortedFiles&) = delete;
   SortedFiles& operator=(const SortedFiles&) = delete;
 
-  /// Writes and syncs the files. REQUIRES: as KvStore::ingest, and called once.
-  rocksdb::Status build(const KvBatch& batch, const FamilyOf& family_of);
+  /// Writes and syncs the files, on so many threads. REQUIRES: as KvStore::ingest, and called once.
+  rocksdb::Status build(const KvBatch& batch, const FamilyOf& family_of, std::size_t threads);
 
   /// Makes all of them part of the store, above everything that is in it: for readers with a
   /// snapshot at once, for others table by table. REQUIRES: build() was OK; a snapshot is held, so
@@ -49,11 +51,13 @@ class SortedFiles {
 
  private:
   struct File {
-    rocksdb::ColumnFamilyHandle* handle;
+    Family family;
     std::string path;
     std::string checksum;
     std::string checksum_function;
   };
+
+  static rocksdb::Status write(File& file, std::span<const KvBatch::Operation> operations);
 
   std::string directory_;
   std::vector<File> files_;

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "domain/base/check.h"
-#include "eventstore/decoded_entry.h"
+#include "eventstore/side_by_side.h"
 
 namespace daybook::projections {
 namespace {
@@ -44,7 +44,8 @@ Projector::Projector(const eventstore::EventLog& log, eventstore::KvStore& store
                      const Clock& clock, std::vector<std::unique_ptr<Projection>> projections,
                      ProjectorLimits limits)
     : log_(log), store_(store), clock_(clock), limits_(limits), waiters_(limits.waiters_max) {
-  CHECK(!projections.empty() && limits.batch_events > 0 && limits.batch_bytes > 0);
+  CHECK(!projections.empty() && limits.batch_events > 0 && limits.batch_bytes > 0 &&
+        limits.threads > 0);
   CHECK(limits.idle_micros >= 1'000);
   for (auto& projection : projections) {
     for (const Follower& other : followers_) {
@@ -136,27 +137,43 @@ Status Projector::catch_up() {
 Result<Projector::BatchRead> Projector::run_batch() {
   std::uint64_t events = 0;
   std::size_t bytes = 0;
-  std::optional<eventstore::DecodedEntry> last;
+  std::optional<Entry> last;
   bool is_full = false;
   while (!is_full) {
-    auto entry = cursor_->next();
-    if (!entry.ok()) return fail(kNoFollower, entry.status());
-    if (!*entry) break;
-    if ((*entry)->entry_no < next_entry_no_) continue;
-    auto decoded = eventstore::decode_events(std::move(**entry));
-    if (!decoded.ok()) return fail(kNoFollower, decoded.status());
-    if (Status status = take(*decoded); !status.ok()) return status;
-    events += decoded->entry.count;
-    bytes += decoded->entry.body.size();
-    next_entry_no_ = decoded->entry.entry_no + 1;
-    last = std::move(*decoded);
+    auto share = read_share();
+    if (!share.ok()) return fail(kNoFollower, share.status());
+    if (share->empty()) break;
+    if (Status status = take(*share); !status.ok()) return status;
+    for (const auto& decoded : *share) {
+      events += decoded.entry.count;
+      bytes += decoded.entry.body.size();
+    }
+    last = std::move(share->back().entry);
+    next_entry_no_ = last->entry_no + 1;
     is_full = events >= limits_.batch_events || bytes >= limits_.batch_bytes ||
               batch_memory() >= limits_.batch_memory_bytes;
   }
   if (!last) return BatchRead::kNothing;
-  if (Status status = write_batch(after(last->entry), events); !status.ok()) return status;
+  if (Status status = write_batch(after(*last), events); !status.ok()) return status;
   publish();
   return is_full ? BatchRead::kFull : BatchRead::kPart;
+}
+
+/// The next entries that some projection has not got: one, or enough for several threads.
+Result<Projector::Share> Projector::read_share() {
+  const std::uint64_t wanted = limits_.threads > 1 ? limits_.share_events : 1;
+  Share share;
+  for (std::uint64_t events = 0; share.empty() || events < wanted;) {
+    auto entry = cursor_->next();
+    if (!entry.ok()) return entry.status();
+    if (!*entry) break;
+    if ((*entry)->entry_no < next_entry_no_) continue;
+    events += (*entry)->count;
+    auto decoded = eventstore::decode_events(std::move(**entry));
+    if (!decoded.ok()) return decoded.status();
+    share.push_back(std::move(*decoded));
+  }
+  return share;
 }
 
 Status Projector::flush_if_due() {
@@ -177,25 +194,29 @@ void Projector::flushed() {
   unflushed_since_.reset();
 }
 
-/// Gives an entry to every projection that has not got it.
-Status Projector::take(const eventstore::DecodedEntry& decoded) {
+/// Gives entries to every projection that has not got them.
+Status Projector::take(const Share& share) {
+  auto failed = eventstore::side_by_side(followers_.size(), limits_.threads, [&](std::size_t i) {
+    for (const auto& decoded : share) {
+      if (Status status = take(followers_[i], decoded); !status.ok()) return status;
+    }
+    return Status();
+  });
+  return failed.status.ok() ? Status() : fail(failed.job, std::move(failed.status));
+}
+
+Status Projector::take(Follower& follower, const eventstore::DecodedEntry& decoded) {
   const Entry& entry = decoded.entry;
-  for (std::size_t i = 0; i < followers_.size(); ++i) {
-    Follower& follower = followers_[i];
-    if (entry.entry_no < follower.done.entry_no) continue;
-    // The cursor promises the same; a gap would be a wrong balance, so it is looked at again.
-    if (!follower.behind && (entry.entry_no != follower.done.entry_no ||
-                             entry.base_position != follower.done.next_position)) {
-      return fail(i, corrupt("entry " + std::to_string(entry.entry_no) + " at position " +
-                             std::to_string(entry.base_position) + " does not follow position " +
-                             std::to_string(follower.done.next_position)));
-    }
-    follower.behind = true;
-    if (Status status = follower.projection->apply(decoded, follower.batch); !status.ok()) {
-      return fail(i, status);
-    }
+  if (entry.entry_no < follower.done.entry_no) return {};
+  // The cursor promises the same; a gap would be a wrong balance, so it is looked at again.
+  if (!follower.behind && (entry.entry_no != follower.done.entry_no ||
+                           entry.base_position != follower.done.next_position)) {
+    return corrupt("entry " + std::to_string(entry.entry_no) + " at position " +
+                   std::to_string(entry.base_position) + " does not follow position " +
+                   std::to_string(follower.done.next_position));
   }
-  return {};
+  follower.behind = true;
+  return follower.projection->apply(decoded, follower.batch);
 }
 
 /// About what the batch under way keeps in memory.
@@ -207,25 +228,31 @@ std::size_t Projector::batch_memory() const {
   return bytes;
 }
 
+/// Makes the rows that a projection has for the batch ready to be written.
+Status Projector::close_batch(Follower& follower, const Checkpoint& end) {
+  if (!follower.behind) return {};
+  if (Status status = follower.projection->finish(follower.batch); !status.ok()) return status;
+  follower.done = end;
+  follower.done.code_version = follower.projection->code_version();
+  CHECK(is_of(follower.batch, follower.projection->table()));
+  // Neighbours in the table are then neighbours in the write, which costs an ordered store a
+  // fraction, and is what ingest() wants.
+  follower.batch.sort();
+  return {};
+}
+
 /// All tables in one write: a reader's snapshot has all of them at one position.
 Status Projector::write_batch(const Checkpoint& end, std::uint64_t events) {
+  auto failed = eventstore::side_by_side(followers_.size(), limits_.threads, [&](std::size_t i) {
+    return close_batch(followers_[i], end);
+  });
+  if (!failed.status.ok()) return fail(failed.job, std::move(failed.status));
   KvBatch all;
-  for (std::size_t i = 0; i < followers_.size(); ++i) {
-    Follower& follower = followers_[i];
-    if (!follower.behind) continue;
-    if (Status status = follower.projection->finish(follower.batch); !status.ok()) {
-      return fail(i, status);
-    }
-    follower.done = end;
-    follower.done.code_version = follower.projection->code_version();
-    const eventstore::Table table = follower.projection->table();
-    CHECK(is_of(follower.batch, table));
-    // Neighbours in the table are then neighbours in the write, which costs an ordered store a
-    // fraction, and is what ingest() wants. The checkpoint is before all rows.
-    follower.batch.sort();
-    all.put(table, kCheckpointKey, encode_checkpoint(follower.done));
+  for (Follower& follower : followers_) {
+    if (!std::exchange(follower.behind, false)) continue;
+    // The checkpoint is before all rows.
+    all.put(follower.projection->table(), kCheckpointKey, encode_checkpoint(follower.done));
     all.append(std::move(follower.batch));
-    follower.behind = false;
   }
   const bool is_large = events >= limits_.ingest_events;
   if (Status status = is_large ? store_.ingest(all) : store_.write(all); !status.ok()) {

@@ -13,6 +13,7 @@
 
 #include "domain/base/clock.h"
 #include "domain/base/result.h"
+#include "eventstore/decoded_entry.h"
 #include "eventstore/event_log.h"
 #include "eventstore/kv.h"
 #include "projections/checkpoint.h"
@@ -30,6 +31,10 @@ struct ProjectorLimits {
   std::size_t batch_memory_bytes = std::size_t{128} << 20;
   /// From so many events on a batch is ingested (kv.h) instead of written.
   std::uint64_t ingest_events = 32'768;
+  /// Threads that give a batch to its projections and sort its rows, each projection on one. More
+  /// than one where nothing else needs the cores: this many events are then read before them.
+  std::size_t threads = 1;
+  std::uint64_t share_events = 16'384;
   /// A flush at the latest after this many events, or once this has passed since the first write
   /// that is not flushed: what a restart reads again, and how far behind `daybook verify` compares.
   /// The time is looked at after each batch and at each wake of the thread.
@@ -136,7 +141,11 @@ class Projector {
   Status flush_if_due();
   Status flush();
   void flushed();
-  Status take(const eventstore::DecodedEntry& decoded);
+  using Share = std::vector<eventstore::DecodedEntry>;
+  Result<Share> read_share();
+  Status take(const Share& share);
+  Status take(Follower& follower, const eventstore::DecodedEntry& decoded);
+  Status close_batch(Follower& follower, const Checkpoint& end);
   Status write_batch(const Checkpoint& end, std::uint64_t events);
   std::size_t batch_memory() const;
   Status fail(std::size_t index, Status status);

@@ -1,6 +1,8 @@
 #include "replay/rebuild.h"
 
+#include <algorithm>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "eventstore/files.h"
@@ -16,12 +18,18 @@ using eventstore::RocksKv;
 using eventstore::RocksLog;
 
 constexpr std::size_t kBatchBytes = std::size_t{64} << 20;
+constexpr unsigned kThreadsMax = 4;
 
 Status build(const RocksLog& log, const std::string& path, const Clock& clock,
              const Progress& progress) {
-  auto store = RocksKv::open(path, projections::table_specs(), RocksKv::Options{});
+  // Nothing else is at work here.
+  const std::size_t threads = std::clamp(std::thread::hardware_concurrency(), 1U, kThreadsMax);
+  RocksKv::Options options;
+  options.ingest_threads = threads;
+  auto store = RocksKv::open(path, projections::table_specs(), options);
   if (!store.ok()) return store.status();
   projections::ProjectorLimits limits;
+  limits.threads = threads;
   limits.batch_bytes = kBatchBytes;
   limits.flush_events = UINT64_MAX;  // What is not finished is thrown away.
   projections::Projector projector(log, **store, clock, projections::all_projections(**store),

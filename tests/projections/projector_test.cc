@@ -129,7 +129,9 @@ void expect_tables_on_rocksdb_to_equal_those_in_memory(ProjectorLimits limits) {
   const std::size_t half = history.events.size() / 2;
   for (const auto& [from, to] : {std::pair{std::size_t{0}, half}, {half, history.events.size()}}) {
     append_range(log, history, from, to, from);
-    auto store = eventstore::RocksKv::open(dir.file("proj"), table_specs(), {});
+    eventstore::RocksKv::Options options;
+    options.ingest_threads = limits.threads;
+    auto store = eventstore::RocksKv::open(dir.file("proj"), table_specs(), options);
     ASSERT_TRUE(store.ok());
     Projector projector(log, **store, clock, all_projections(**store), limits);
     ASSERT_TRUE(projector.run_once().ok());
@@ -152,6 +154,17 @@ TEST(ProjectorTest, tables_ingested_into_rocksdb_equal_those_in_memory_across_a_
   limits.batch_events = 50;
   limits.ingest_events = 40;  // The last batch of each half is smaller: written.
   expect_tables_on_rocksdb_to_equal_those_in_memory(limits);
+}
+
+TEST(ProjectorTest, tables_made_on_several_threads_equal_those_in_memory_across_a_restart) {
+  ProjectorLimits limits;
+  limits.threads = 3;
+  for (const std::uint64_t share : {1U, 20U, 1'000U}) {
+    limits.share_events = share;
+    limits.batch_events = 50;
+    limits.ingest_events = 40;
+    expect_tables_on_rocksdb_to_equal_those_in_memory(limits);
+  }
 }
 
 /// Counts how it is written to.
