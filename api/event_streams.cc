@@ -13,7 +13,6 @@
 #include "eventstore/decoded_entry.h"
 #include "eventstore/json_text.h"
 #include "eventstore/position.h"
-#include "eventstore/public_json.h"
 #include "projections/tables.h"
 
 namespace daybook::api {
@@ -148,7 +147,7 @@ class LogSource final : public EventSource {
 void append_event(std::string& out, const PlacedEvent& placed, EventFormat format,
                   std::uint32_t generation) {
   if (format == EventFormat::kNdjson) {
-    out += eventstore::public_json(placed.event);
+    out += event_row_json(placed, generation);
     out.push_back('\n');
     return;
   }
@@ -309,7 +308,7 @@ HttpResponse stream_response(std::unique_ptr<EventSource> source, EventFormat fo
   return response;
 }
 
-/// Lines have no room for `next`: the canonical bytes stand alone, so a header carries it.
+/// Lines have no room for `next`: each is an event and nothing else, so a header carries it.
 HttpResponse lines_response(const std::vector<std::shared_ptr<const PlacedEvent>>& events,
                             const std::optional<std::string>& next, const ReadRequest& request,
                             const std::string& position) {
