@@ -23,9 +23,28 @@ std::string position_text(const PlacedEvent& placed, std::uint32_t generation) {
   return to_text(eventstore::PublicPosition{generation, 0, placed.position});
 }
 
-std::string_view detail_of(RefusalReason reason) {
-  switch (reason) {
+struct Refusal {
+  std::string_view command;  ///< Empty: a charge.
+  RefusalReason reason;
+  std::optional<domain::Money> amount;
+  std::optional<domain::Money> short_by;
+};
+
+std::optional<Refusal> refusal_in(const domain::Event& event) {
+  if (const auto* charge = std::get_if<domain::ChargeRefused>(&event)) {
+    return Refusal{"", charge->reason, charge->amount, charge->short_by};
+  }
+  if (const auto* command = std::get_if<domain::CommandRefused>(&event)) {
+    return Refusal{command->command, command->reason, command->amount, command->short_by};
+  }
+  return std::nullopt;
+}
+
+std::string_view detail_of(const Refusal& refusal) {
+  switch (refusal.reason) {
     case RefusalReason::kInsufficientFunds:
+      // Credit can be used, and not paid out.
+      if (refusal.command == "payout") return "the balance less the holds is below the amount";
       return "the available funds do not cover the amount";
     case RefusalReason::kAccountFrozen:
       return "the account is frozen";
@@ -55,19 +74,19 @@ std::string_view detail_of(RefusalReason reason) {
   CHECK(false);
 }
 
-struct Refusal {
-  RefusalReason reason;
-  std::optional<domain::Money> short_by;
-};
-
-std::optional<Refusal> refusal_in(const domain::Event& event) {
-  if (const auto* charge = std::get_if<domain::ChargeRefused>(&event)) {
-    return Refusal{charge->reason, charge->short_by};
+/// What a refusal says in numbers.
+ProblemExtras extras_of(const Refusal& refusal) {
+  ProblemExtras extras;
+  if (!refusal.short_by) return extras;
+  if (refusal.reason != RefusalReason::kExceedsOriginal) {
+    extras.members.emplace_back("short_by", eventstore::money_json(*refusal.short_by));
+    return extras;
   }
-  if (const auto* command = std::get_if<domain::CommandRefused>(&event)) {
-    return Refusal{command->reason, command->short_by};
-  }
-  return std::nullopt;
+  CHECK(refusal.amount.has_value());
+  const auto left = domain::checked_subtract(refusal.amount->amount, refusal.short_by->amount);
+  CHECK(left.has_value());
+  extras.members.emplace_back("left", eventstore::money_json({*left, refusal.amount->currency}));
+  return extras;
 }
 
 JsonObject head_of(const PlacedEvent& placed, std::uint32_t generation) {
@@ -84,9 +103,13 @@ JsonObject head_of(const PlacedEvent& placed, std::uint32_t generation) {
   return head;
 }
 
-/// The result, with the secret of a new key where this command made it.
+/// The result: the event's data; a new tenant's id, which stands in no event; the secret of a new
+/// key where this command made it.
 std::string result_json(const PlacedEvent& placed, const std::optional<std::string>& secret) {
   std::string result = eventstore::public_data_json(placed.event);
+  if (std::holds_alternative<domain::TenantCreated>(placed.event.event)) {
+    result.insert(1, "\"id\":" + eventstore::json_string(placed.event.stream.tenant.value()) + ",");
+  }
   if (!secret) return result;
   // The key's own object is the one that ends with its "secret_commitment" member or has members
   // after it; the secret goes in front of it, which keeps the order of names.
@@ -102,12 +125,8 @@ HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
   const std::string event_id = eventstore::event_id(shown.event.stream, shown.event.version);
   HttpResponse response;
   if (const auto refusal = refusal_in(shown.event.event)) {
-    ProblemExtras extras;
-    if (refusal->short_by) {
-      extras.members.emplace_back("short_by", eventstore::money_json(*refusal->short_by));
-    }
-    response = problem(409, domain::name_of(refusal->reason), detail_of(refusal->reason), event_id,
-                       extras);
+    response = problem(409, domain::name_of(refusal->reason), detail_of(*refusal), event_id,
+                       extras_of(*refusal));
   } else {
     response.status = context.is_post ? 201 : 200;
     response.headers.reserve(4);

@@ -11,8 +11,8 @@ namespace {
 
 Status refusal_of(const JsonError& error) {
   if (error.kind == JsonErrorKind::kTooDeep) return invalid("holds a nested value");
-  const std::string reason = error.kind == JsonErrorKind::kEmpty ? "it is empty" : error.detail;
-  return invalid("is not JSON: " + reason + " (at byte " + std::to_string(error.offset) + ")");
+  const bool is_empty = error.kind == JsonErrorKind::kEmpty;
+  return invalid("is not JSON: " + (is_empty ? "it is empty" : error.detail));
 }
 
 /// Nothing for an array or an object.

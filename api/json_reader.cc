@@ -230,6 +230,21 @@ Attempt attempt(std::string_view source, std::string_view text, const JsonLimits
   return {std::move(error), result.Code() == rapidjson::kParseErrorNumberTooBig};
 }
 
+std::variant<JsonValue, JsonError> read_json(std::string_view text, const JsonLimits& limits,
+                                             std::size_t& values) {
+  if (text.empty()) return JsonError{JsonErrorKind::kEmpty, 0, "the text is empty"};
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") {
+    return JsonError{JsonErrorKind::kByteOrderMark, 0, "the text begins with a byte order mark"};
+  }
+  // The parser takes a zero byte for the end of its input.
+  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
+    return JsonError{JsonErrorKind::kNul, nul, "the text holds a zero byte"};
+  }
+  Attempt first = attempt(text, text, limits, values);
+  if (!first.number_too_big) return std::move(first.outcome);
+  return std::move(attempt(without_numbers(text), text, limits, values).outcome);
+}
+
 /// A value on the way to its canonical text.
 struct OpenText {
   const JsonValue* value = nullptr;
@@ -286,17 +301,12 @@ std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonL
 
 std::variant<JsonValue, JsonError> parse_json(std::string_view text, const JsonLimits& limits,
                                               std::size_t& values) {
-  if (text.empty()) return JsonError{JsonErrorKind::kEmpty, 0, "the text is empty"};
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") {
-    return JsonError{JsonErrorKind::kByteOrderMark, 0, "the text begins with a byte order mark"};
+  auto read = read_json(text, limits, values);
+  auto* error = std::get_if<JsonError>(&read);
+  if (error != nullptr && error->kind != JsonErrorKind::kEmpty) {
+    error->detail += " (at byte " + std::to_string(error->offset) + ")";
   }
-  // The parser takes a zero byte for the end of its input.
-  if (const std::size_t nul = text.find('\0'); nul != std::string_view::npos) {
-    return JsonError{JsonErrorKind::kNul, nul, "the text holds a zero byte"};
-  }
-  Attempt first = attempt(text, text, limits, values);
-  if (!first.number_too_big) return std::move(first.outcome);
-  return std::move(attempt(without_numbers(text), text, limits, values).outcome);
+  return read;
 }
 
 std::string canonical_text(const JsonValue& value) {

@@ -74,7 +74,7 @@ enum class JsonErrorKind : std::uint8_t {
 struct JsonError {
   JsonErrorKind kind = JsonErrorKind::kSyntax;
   std::size_t offset = 0;  ///< Bytes that were read when it was noticed.
-  std::string detail;      ///< A sentence for the client; never quotes what it sent.
+  std::string detail;      ///< For the client, with the offset; never quotes what it sent.
 };
 
 /// Reads one JSON value that must be the whole text. Stack use does not grow with the text; memory

@@ -187,8 +187,20 @@ std::optional<std::string> description_of(const domain::Event& event) {
       event);
 }
 
-std::string money_row_json(const eventstore::PlacedEvent& placed, const Money& change,
-                           const Money& balance_after) {
+/// What a row of money is for. A capture without words of its own has those of its hold.
+Result<std::optional<std::string>> words_of(const domain::Event& event,
+                                            const projections::StreamReader& stream) {
+  auto words = description_of(event);
+  const auto* capture = std::get_if<domain::HoldCaptured>(&event);
+  if (words || capture == nullptr) return words;
+  const auto hold = stream.event_at(capture->hold.version);
+  if (!hold.ok()) return hold.status();
+  return *hold == nullptr ? std::nullopt : description_of((*hold)->event.event);
+}
+
+Result<std::string> money_row_json(const eventstore::PlacedEvent& placed, const Money& change,
+                                   const Money& balance_after,
+                                   const projections::StreamReader& stream) {
   const auto& event = placed.event;
   JsonObject row;
   row.string("event_id", eventstore::event_id(event.stream, event.version))
@@ -198,9 +210,9 @@ std::string money_row_json(const eventstore::PlacedEvent& placed, const Money& c
       .string("recorded_at", to_rfc3339(event.recorded_at))
       .raw("amount", eventstore::money_json(change))
       .raw("balance_after", eventstore::money_json(balance_after));
-  if (const auto description = description_of(event.event)) {
-    row.string("description", *description);
-  }
+  const auto description = words_of(event.event, stream);
+  if (!description.ok()) return description.status();
+  if (*description) row.string("description", **description);
   return row.text();
 }
 
@@ -216,12 +228,15 @@ HttpResponse list_transactions(const ReadRequest& request, const ReadSources& so
   const auto& account = std::get<AccountView>(view);
   query.before_version = account.state.version + 1;
   if (!request.place.empty()) query.before_version = std::stoull(request.place[0]);
-  auto page = reading.account_stream().transactions(query);
+  const projections::StreamReader stream = reading.account_stream();
+  auto page = stream.transactions(query);
   if (!page.ok()) return reading.failed(page.status());
   std::vector<std::string> rows;
   for (const auto& placed : page->rows) {
-    rows.push_back(money_row_json(*placed, *domain::balance_change_of(placed->event.event),
-                                  *domain::balance_after_of(placed->event.event)));
+    auto row = money_row_json(*placed, *domain::balance_change_of(placed->event.event),
+                              *domain::balance_after_of(placed->event.event), stream);
+    if (!row.ok()) return reading.failed(row.status());
+    rows.push_back(std::move(*row));
   }
   std::optional<std::string> next;
   if (page->next_before) {
@@ -255,13 +270,16 @@ HttpResponse get_statement(const ReadRequest& request, const ReadSources& source
     query.after = projections::StatementPlace{Instant{std::stoll(request.place[0])},
                                               std::stoull(request.place[1])};
   }
-  auto statement = reading.account_stream().statement(query);
+  const projections::StreamReader stream = reading.account_stream();
+  auto statement = stream.statement(query);
   if (!statement.ok()) return reading.failed(statement.status());
 
   const auto money = [&](Amount amount) { return Money{amount, query.currency}; };
   std::vector<std::string> lines;
   for (const auto& line : statement->lines) {
-    lines.push_back(money_row_json(*line.event, money(line.change), money(line.balance)));
+    auto row = money_row_json(*line.event, money(line.change), money(line.balance), stream);
+    if (!row.ok()) return reading.failed(row.status());
+    lines.push_back(std::move(*row));
   }
   JsonObject body;
   body.string("account", reading.account().value())

@@ -344,10 +344,13 @@ void Service::wait_and_read(std::uint64_t position, ReadRequest read, const Http
   };
   const bool waits = parts_.projector.when_applied(
       position, limits_.read_wait_micros,
-      [this, job = std::move(job), busy, shared, id](bool reached) {
+      [this, position, job = std::move(job), busy, shared, id](bool reached) {
         if (!reached) {
-          (*shared)(retry_later(
-              problem(503, "projection-lag", "the read models have not got that far yet", id)));
+          const bool is_logged = position <= parts_.ledger.committed();
+          (*shared)(retry_later(problem(503, "projection-lag",
+                                        is_logged ? "the read models have not got that far yet"
+                                                  : "the log has not got that far yet",
+                                        id)));
         } else if (!parts_.workers.post(job)) {
           busy();
         }

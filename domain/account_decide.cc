@@ -225,7 +225,7 @@ class Decider {
     const OpenHold* hold = open_hold(command.hold);
     if (hold == nullptr) return refused("capture", RefusalReason::kHoldNotOpen);
     if (amount.amount > hold->amount.amount) {
-      return refused("capture", RefusalReason::kExceedsOriginal, amount);
+      return exceeds("capture", amount, hold->amount.amount);
     }
     const CurrencyBalance before = balance_of(state_, amount.currency);
     const auto after = moved(negated(amount), Amount{-hold->amount.amount.units});
@@ -264,7 +264,7 @@ class Decider {
     }
     if (is_closed()) return refused("refund", RefusalReason::kAccountClosed, amount);
     if (amount.amount > left || left.is_zero()) {
-      return refused("refund", RefusalReason::kExceedsOriginal, amount);
+      return exceeds("refund", amount, left);
     }
     const auto after = moved(amount);
     if (!after) return does_not_fit();
@@ -413,6 +413,12 @@ class Decider {
                           std::optional<Money> amount = std::nullopt,
                           std::optional<Money> short_by = std::nullopt) {
     return done(CommandRefused{std::move(command), reason, amount, short_by});
+  }
+
+  /// REQUIRES: amount >= left >= 0.
+  static Decision exceeds(std::string command, const Money& amount, Amount left) {
+    return refused(std::move(command), RefusalReason::kExceedsOriginal, amount,
+                   Money{Amount{amount.amount.units - left.units}, amount.currency});
   }
 
   /// Names become the members of one JSON object: twice the same would have no public form.

@@ -163,6 +163,14 @@ class NumberCheck {
   template <class Body>
   void short_of(std::optional<Amount> there, const std::optional<Money>& amount, const Body& body) {
     std::optional<Money> expected;
+    if (body.reason == domain::RefusalReason::kExceedsOriginal && body.short_by) {
+      // The original is not named here; but what was left of it was no debt.
+      if (!amount || body.short_by->currency != amount->currency ||
+          body.short_by->amount.is_negative() || body.short_by->amount > amount->amount) {
+        differ("short_by", "at most the amount", money_text(*body.short_by));
+      }
+      return;
+    }
     if (body.reason == domain::RefusalReason::kInsufficientFunds) {
       std::optional<Amount> missing;
       if (there && amount) missing = domain::checked_subtract(amount->amount, *there);

@@ -262,6 +262,8 @@ TEST(JsonReaderTest, an_error_says_where_it_was_noticed) {
   EXPECT_EQ(error("[[1],[2}").offset, 7U);
   EXPECT_EQ(error(std::string_view("[1,\0]", 5)).offset, 3U);
   EXPECT_EQ(error("[1e400,01]").offset, 8U);
+  EXPECT_TRUE(error("{\"a\" 1}").detail.ends_with(" (at byte 5)"));
+  EXPECT_TRUE(error("[1e400,01]").detail.ends_with(" (at byte 8)"));
 }
 
 /// JSON that is valid, from random choices.

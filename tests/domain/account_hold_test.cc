@@ -114,7 +114,8 @@ TEST(AccountHoldTest, captures_that_cannot_be) {
   given(past).when(capture(3, usd("-1"))).then_invalid("/amount/amount");
   given(past)
       .when(capture(3, usd("40.000000000001")))
-      .then({refused("capture", RefusalReason::kExceedsOriginal, usd("40.000000000001"))});
+      .then({refused("capture", RefusalReason::kExceedsOriginal, usd("40.000000000001"),
+                     usd("0.000000000001"))});
 }
 
 TEST(AccountHoldTest, a_hold_ends_once) {

@@ -148,11 +148,11 @@ TEST(AccountRefundTest, check_d4_parts_never_exceed_the_whole) {
   story.when(refund(3, usd("40")));
   EXPECT_EQ(story.last<ChargeRefunded>().refunded_total, usd("80"));
   story.when(refund(3, usd("20.01")))
-      .then({refused("refund", RefusalReason::kExceedsOriginal, usd("20.01"))});
+      .then({refused("refund", RefusalReason::kExceedsOriginal, usd("20.01"), usd("0.01"))});
   story.when(refund(3, usd("20.00")));
   EXPECT_EQ(story.last<ChargeRefunded>().refunded_total, usd("100"));
   story.when(refund(3, usd("0.01")))
-      .then({refused("refund", RefusalReason::kExceedsOriginal, usd("0.01"))});
+      .then({refused("refund", RefusalReason::kExceedsOriginal, usd("0.01"), usd("0.01"))});
   story.then_balance(usd("100"), usd("100"));
 }
 
@@ -160,14 +160,15 @@ TEST(AccountRefundTest, without_an_amount_what_is_left_is_refunded_and_then_noth
   auto story = given({record_charge(usd("10")), refund(2, usd("2.5"))});
   story.when(refund(2));
   EXPECT_EQ(story.last<ChargeRefunded>().amount, usd("7.5"));
-  story.when(refund(2)).then({refused("refund", RefusalReason::kExceedsOriginal, usd("0"))});
+  story.when(refund(2)).then(
+      {refused("refund", RefusalReason::kExceedsOriginal, usd("0"), usd("0"))});
 }
 
 TEST(AccountRefundTest, each_charge_has_its_own_sum_and_a_capture_counts_as_one) {
   auto story = given({top_up(usd("20")), charge(usd("5")), hold(usd("8")), capture(4, usd("6"))});
   story.when(refund(3, usd("5")));
   story.when(refund(5, usd("6"))).then_balance(usd("20"), usd("20"));
-  story.when(refund(5, usd("1"))).then_refused(RefusalReason::kExceedsOriginal);
+  story.when(refund(5, usd("1"))).then_refused(RefusalReason::kExceedsOriginal, usd("1"));
 }
 
 TEST(AccountRefundTest, refunds_that_cannot_be) {

@@ -92,6 +92,20 @@ class MoneyTest(LedgerCase):
         self.assertEqual([row["type"] for row in self.transactions(account)],
                          ["HoldCaptured", "BalanceToppedUp"])
 
+    def test_a_capture_without_a_description_is_described_by_its_hold(self):
+        account = self.funded()
+        hold = {"amount": money("10.00"), "description": "a night in room 7"}
+        for words in ({}, {"description": "minibar"}):
+            placed = self.done(self.command(account, "holds", hold)).event["id"]
+            self.done(self.command(account, f"holds/{placed}/capture", words))
+        plain = self.done(self.command(account, "holds", {"amount": money("10.00")})).event["id"]
+        self.done(self.command(account, f"holds/{plain}/capture"))
+        lines = self.ok(self.client.get(self.path(account, "/statement"))).json["lines"]
+        self.assertEqual([line.get("description") for line in lines[-3:]],
+                         ["a night in room 7", "minibar", None])
+        self.assertEqual([row.get("description") for row in self.transactions(account)[:3]],
+                         [None, "minibar", "a night in room 7"])
+
     def test_a_capture_without_an_amount_takes_the_whole_hold(self):
         account = self.funded()
         hold = self.hold(account)
@@ -101,8 +115,9 @@ class MoneyTest(LedgerCase):
     def test_a_capture_above_the_hold_is_refused_and_the_hold_stays(self):
         account = self.funded()
         hold = self.hold(account)
-        self.problem(self.command(account, f"holds/{hold}/capture", {"amount": money("60.01")}),
-                     409, "exceeds-original")
+        refused = self.problem(self.command(account, f"holds/{hold}/capture",
+                                            {"amount": money("60.01")}), 409, "exceeds-original")
+        self.assertEqual(refused.json["left"], money("60.00"))
         self.problem(self.command(account, f"holds/{hold}/capture",
                                   {"amount": money("1.00", "EUR")}),
                      422, "validation", "/amount/currency")
@@ -164,9 +179,11 @@ class MoneyTest(LedgerCase):
         self.assertEqual(first.event["type"], "ChargeRefunded")
         self.assertEqual(first.result["charge"], charge)
         self.done(refund("40.00"))
-        self.problem(refund("20.01"), 409, "exceeds-original")
+        refused = self.problem(refund("20.01"), 409, "exceeds-original")
+        self.assertEqual(refused.json["left"], money("20.00"))
         self.done(refund("20.00"))
-        self.problem(refund("0.01"), 409, "exceeds-original")
+        refused = self.problem(refund("0.01"), 409, "exceeds-original")
+        self.assertEqual(refused.json["left"], money("0.00"))
         self.assert_balance(account, balance="100.00")
         self.assertEqual(len(self.events(account, "ChargeRefunded")), 3)
 
@@ -234,6 +251,8 @@ class MoneyTest(LedgerCase):
         refused = self.problem(self.command(account, "payouts", {"amount": money("70.01")}),
                                409, "insufficient-funds")
         self.assertEqual(refused.json["short_by"], money("0.01"))
+        # What is available has the credit in it, and would cover it.
+        self.assertEqual(refused.json["detail"], "the balance less the holds is below the amount")
         paid = self.done(self.command(account, "payouts", {"amount": money("70.00")}))
         self.assertEqual(paid.event["type"], "BalancePaidOut")
         self.assert_balance(account, balance="30.00", held="30.00", available="1000.00")

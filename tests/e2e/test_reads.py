@@ -155,6 +155,7 @@ class ReadsTest(LedgerCase):
         far = self.client.get(self.path(
             account, f"/balance?min_position={partition}:{int(number) + 1000000}"))
         self.problem(far, 503, "projection-lag")
+        self.assertEqual(far.json["detail"], "the log has not got that far yet")
         self.assertTrue(far.header("Retry-After"))
         self.assertLess(time.monotonic() - began, 20)
 

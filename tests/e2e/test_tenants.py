@@ -18,6 +18,7 @@ class TenantsTest(LedgerCase):
         tenant = new_id("t")
         answer = self.done(self.client.post("/v1/tenants", {"id": tenant, "name": "Another"}))
         self.assertEqual(answer.event["type"], "TenantCreated")
+        self.assertEqual(answer.result["id"], tenant)
         self.assertEqual(answer.result["name"], "Another")
         self.assertEqual(answer.result["key"]["roles"], ["admin"])
         client = self.client.with_key(answer.result["key"]["secret"])

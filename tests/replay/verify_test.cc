@@ -266,6 +266,15 @@ TEST_F(VerifyTest, a_refused_hold_with_another_shortage_is_named) {
   EXPECT_EQ(found().check, "short_by");
 }
 
+TEST_F(VerifyTest, a_refund_that_was_refused_for_more_than_was_asked_for_is_named) {
+  forge<domain::CommandRefused>([](auto&, auto& body) {
+    const bool is_beyond = body.reason == domain::RefusalReason::kExceedsOriginal;
+    if (is_beyond) body.short_by->amount.units = body.amount->amount.units + 1;
+    return is_beyond;
+  });
+  EXPECT_EQ(found().check, "short_by");
+}
+
 TEST_F(VerifyTest, a_previous_value_that_was_not_there_is_named) {
   const std::string sound = keep_sound();
   forge<domain::TagSet>([](auto&, auto& body) {

@@ -394,7 +394,8 @@ class Prediction {
     if (found == account_.holds.end()) return refuse("capture", d::RefusalReason::kHoldNotOpen);
     const Model::Hold& hold = found->second;
     if (amount.amount.units > hold.amount.amount.units) {
-      return refuse("capture", d::RefusalReason::kExceedsOriginal, amount);
+      return refuse("capture", d::RefusalReason::kExceedsOriginal, amount,
+                    money(amount.amount.units - hold.amount.amount.units, amount.currency));
     }
     const auto next = after(amount.currency, -amount.amount.units, -hold.amount.amount.units);
     if (!next) return invalid("/amount");
@@ -439,7 +440,8 @@ class Prediction {
     if (body.amount && !positive(amount)) return;
     if (!not_closed("refund", amount)) return;
     if (left == 0 || amount.amount.units > left) {
-      return refuse("refund", d::RefusalReason::kExceedsOriginal, amount);
+      return refuse("refund", d::RefusalReason::kExceedsOriginal, amount,
+                    money(amount.amount.units - left, amount.currency));
     }
     const auto next = after(amount.currency, amount.amount.units);
     if (!next) return invalid("/amount");
