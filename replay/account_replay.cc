@@ -217,8 +217,9 @@ std::string to_text(const AccountReplay& replay) {
             money(view.available) + "\n";
   }
   for (const auto& tag : replay.state.tags) {
-    text += "tag " + (tag.service ? *tag.service + "/" : std::string()) + tag.name +
-            (tag.value ? " = " + *tag.value : " off") + "\n";
+    if (!tag.value) continue;
+    text += "tag " + (tag.service ? *tag.service + "/" : std::string()) + tag.name + " = " +
+            *tag.value + "\n";
   }
   return text;
 }

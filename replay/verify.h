@@ -32,7 +32,7 @@ struct VerifiedTable {
 
 struct VerifyReport {
   std::optional<Difference> difference;  ///< Empty: everything is as it must be.
-  std::string ledger_id;
+  std::string ledger_id;                 ///< Empty: the log could not be opened.
   eventstore::LogHead head;  ///< The watermark of the moment; what is said holds up to here.
   std::uint64_t entries = 0;
   std::uint64_t events = 0;
@@ -43,6 +43,8 @@ struct VerifyReport {
   int attempts = 0;                                  ///< Times that all was read.
 
   bool ok() const { return !difference; }
+  /// Whether the log could be opened at all; if not, there is a difference and nothing else.
+  bool was_opened() const { return !ledger_id.empty(); }
 };
 
 struct VerifyOptions {
@@ -82,7 +84,8 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 Result<VerifyReport> verify(const std::string& dir, const VerifyOptions& options = {},
                             const Progress& progress = {});
 
-/// One line for each thing that was verified, and the difference last.
+/// One line for each thing that was verified, and the difference last. Of a log that could not be
+/// opened the difference alone, and in JSON `"ledger":null,"head":null`.
 std::string to_text(const VerifyReport& report);
 std::string to_json(const VerifyReport& report);
 /// `check at where: expected ..., found ...`

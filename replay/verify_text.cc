@@ -23,6 +23,16 @@ std::string difference_json(const Difference& difference) {
       .text();
 }
 
+std::string head_json(const eventstore::LogHead& head) {
+  return JsonObject()
+      .number("generation", head.generation)
+      .number("entries", head.entry_count)
+      .number("events", head.next_position)
+      .string("chain", eventstore::to_hex(head.chain))
+      .string("recorded_at", to_rfc3339(head.last_recorded_at))
+      .text();
+}
+
 std::string tables_json(const VerifyReport& report) {
   std::vector<std::string> tables;
   for (const VerifiedTable& table : report.tables) {
@@ -59,6 +69,9 @@ std::string to_text(const Difference& difference) {
 }
 
 std::string to_text(const VerifyReport& report) {
+  const std::string outcome =
+      (report.ok() ? "ok" : "DIFFERS: " + to_text(*report.difference)) + "\n";
+  if (!report.was_opened()) return outcome;
   const eventstore::LogHead& head = report.head;
   std::string text =
       "ledger " + report.ledger_id + ", generation " + std::to_string(head.generation) + "\n";
@@ -81,21 +94,14 @@ std::string to_text(const VerifyReport& report) {
                                   : "not compared, " + table.skipped;
     text += "\n";
   }
-  return text + (report.ok() ? "ok" : "DIFFERS: " + to_text(*report.difference)) + "\n";
+  return text + outcome;
 }
 
 std::string to_json(const VerifyReport& report) {
-  const eventstore::LogHead& head = report.head;
   return JsonObject()
       .boolean("ok", report.ok())
-      .string("ledger", report.ledger_id)
-      .raw("head", JsonObject()
-                       .number("generation", head.generation)
-                       .number("entries", head.entry_count)
-                       .number("events", head.next_position)
-                       .string("chain", eventstore::to_hex(head.chain))
-                       .string("recorded_at", to_rfc3339(head.last_recorded_at))
-                       .text())
+      .raw("ledger", report.was_opened() ? eventstore::json_string(report.ledger_id) : "null")
+      .raw("head", report.was_opened() ? head_json(report.head) : "null")
       .number("entries", report.entries)
       .number("events", report.events)
       .number("streams", report.streams)
