@@ -130,6 +130,8 @@ void add_version(CLI::App& app, Command& chosen) {
 int run_command_line(int argc, const char* const* argv) {
   CLI::App app("Daybook: an event-sourced billing ledger.", "daybook");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "daybook " + std::string(version_text()),
+                       "Print which build this is and exit");
   app.footer(
       "Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict, 5 verification failed,\n"
       "6 unreachable. Settings: flags, then DAYBOOK_..., then --config, then defaults.");

@@ -166,7 +166,7 @@ void add_demo(CLI::App& app, Command& chosen) {
       "demo", "Serve a scratch ledger with made-up customers and a month of activity");
   auto options = std::make_shared<Options>();
   command->add_option("--listen", options->listen,
-                      "HOST:PORT; port 0 takes any free one [127.0.0.1:0]");
+                      std::string(kListenHelp) + " [" + options->listen + "]");
   command->add_option("--data", options->data,
                       "Keep the ledger here, instead of in a temporary directory");
   command->callback([&chosen, options] { chosen = [options] { return run(*options); }; });

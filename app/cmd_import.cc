@@ -107,6 +107,9 @@ int run(const Options& options) {
   const auto settings =
       load_settings({{"data", options.data}}, options.config_file, process_environment);
   if (!settings.ok()) return report_usage(settings.status().message());
+  for (const std::string& name : unknown_variables(process_environment_names())) {
+    std::cerr << "daybook: warning: there is no setting for " << printable(name) << '\n';
+  }
   return import_focus(options, settings->config);
 }
 

@@ -188,6 +188,9 @@ int restore(const Options& options) {
   print(options, to_json(*made),
         "restored " + with_commas(made->head.next_position) + " events to " + options.data +
             ", generation " + std::to_string(made->head.generation));
+  std::cerr << "daybook: warning: private values that were erased and keys that were revoked after "
+               "the backup was taken are there again as they were then; erase and revoke them "
+               "again. docs/operations.md, \"Erasure\", says how.\n";
   return kExitOk;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>  // IWYU pragma: keep
 
@@ -37,13 +38,17 @@ int fail(MessageLines& messages, const Status& status) {
   return exit_code_of(status.code());
 }
 
-int serve(const Config& config) {
+int serve(const Config& config, const std::vector<std::string>& unknown_variables) {
   StopSignal stop;
   MessageLines messages;
   // Opening may take long and loses nothing when it is cut off.
   stop.end_at_once(true);
   messages.write(MessageLevel::kInfo, "opening",
                  JsonObject().string("data", config.data_dir).string("version", version_text()));
+  for (const std::string& name : unknown_variables) {
+    messages.write(MessageLevel::kWarning, "unknown environment variable",
+                   JsonObject().string("name", name));
+  }
   const eventstore::SystemClock clock;
   TroubleLines trouble(messages, clock);
   if (Status status = Node::check_new(config); !status.ok()) return fail(messages, status);
@@ -92,7 +97,7 @@ int run(const Options& options) {
     return report_usage("--witness-new needs --witness-file");
   }
   settings->config.witness_new = options.witness_new;
-  return serve(settings->config);
+  return serve(settings->config, unknown_variables(process_environment_names()));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ struct Config {
   std::string data_dir = "daybook-data";
   std::string witness_file;               ///< replay/witness.h; empty: none.
   bool witness_new = false;               ///< Made anew if it is gone; a flag alone, for one start.
-  std::string listen = "127.0.0.1:8080";  ///< IP:PORT; port 0 takes any free one.
+  std::string listen = "127.0.0.1:8080";  ///< HOST:PORT; port 0 takes any free one.
   std::string tls_certificate_file;       ///< PEM; empty: plain HTTP.
   std::string tls_key_file;
 

@@ -17,6 +17,7 @@
 #include "api/http_server.h"
 #include "api/metrics.h"
 #include "api/service.h"
+#include "app/resolve_host.h"
 #include "app/settings.h"
 #include "app/version.h"
 #include "domain/base/check.h"
@@ -68,10 +69,22 @@ Status load_keys(const eventstore::KvStore& store, api::KeyRing& keys) {
   }
 }
 
-api::HttpServerConfig edge_of(const Config& config, const ListenAddress& listen) {
+Result<ListenAddress> listen_of(const Config& config) {
+  auto listen = parse_listen(config.listen);
+  if (!listen) return invalid("listen address " + config.listen + ": expected HOST:PORT");
+  return std::move(*listen);
+}
+
+Result<api::HttpServerConfig> edge_of(const Config& config) {
+  const auto listen = listen_of(config);
+  if (!listen.ok()) return listen.status();
+  auto address = resolve_host(listen->host);
+  if (!address.ok()) {
+    return invalid("listen address " + config.listen + ": " + address.status().message());
+  }
   api::HttpServerConfig edge;
-  edge.address = listen.address;
-  edge.port = listen.port;
+  edge.address = std::move(*address);
+  edge.port = listen->port;
   edge.tls_certificate_file = config.tls_certificate_file;
   edge.tls_key_file = config.tls_key_file;
   edge.max_connections = config.connections_max;
@@ -415,14 +428,15 @@ Result<std::unique_ptr<Node>> Node::open(const Config& config, OperatorLog* oper
 
 Status Node::check_new(const Config& config) {
   if (eventstore::path_exists(replay::LedgerFiles(config.data_dir).log)) return {};
-  const auto listen = parse_listen(config.listen);
-  if (!listen) return invalid("listen address " + config.listen + ": expected IP:PORT");
-  return api::check_edge(edge_of(config, *listen));
+  const auto edge = edge_of(config);
+  return edge.ok() ? api::check_edge(*edge) : edge.status();
 }
 
 Result<std::string> Node::serve() {
-  const auto listen = parse_listen(parts_->config.listen);
-  if (!listen) return invalid("listen address " + parts_->config.listen + ": expected IP:PORT");
+  const auto listen = listen_of(parts_->config);
+  if (!listen.ok()) return listen.status();
+  const auto edge = edge_of(parts_->config);
+  if (!edge.ok()) return edge.status();
   api::ServiceLimits limits;
   limits.read_wait_micros = parts_->config.read_wait_ms * 1'000;
   limits.ready_lag_events_max = parts_->config.index_lag_events_max;
@@ -433,20 +447,17 @@ Result<std::string> Node::serve() {
                         parts_->metrics, TenantId(kFirstTenant), generation(), version_json(),
                         parts_->operator_log},
       limits);
-  const api::HttpServerConfig server_config = edge_of(parts_->config, *listen);
   {
     const std::lock_guard lock(parts_->mutex);
     parts_->service = std::move(service);
   }
   parts_->watch_disk();  // before the first command, not at the next look
-  parts_->server = std::make_unique<api::HttpServer>(server_config, *parts_->service);
+  parts_->server = std::make_unique<api::HttpServer>(*edge, *parts_->service);
   parts_->service->watch_edge([server = parts_->server.get()] { return server->stats(); });
   auto port = parts_->server->start();
   if (!port.ok()) return port.status();
-  const std::string scheme = server_config.tls_certificate_file.empty() ? "http://" : "https://";
-  const bool is_v6 = listen->address.find(':') != std::string::npos;
-  const std::string host = is_v6 ? "[" + listen->address + "]" : listen->address;
-  return scheme + host + ":" + std::to_string(*port);
+  const std::string scheme = edge->tls_certificate_file.empty() ? "http://" : "https://";
+  return scheme + listen->host_in_url() + ":" + std::to_string(*port);
 }
 
 void Node::stop() {

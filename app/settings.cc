@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <toml++/toml.h>  // IWYU pragma: keep
+#include <unistd.h>
 
 #include "app/config.h"
 #include "domain/base/result.h"
@@ -42,6 +43,8 @@ struct Setting {
   bool is_number() const { return member.index() >= 2; }
 };
 
+constexpr std::string_view kVariablePrefix = "DAYBOOK_";
+constexpr const char* kConfigVariable = "DAYBOOK_CONFIG";
 constexpr std::uint64_t kMillisecondsMax = 3'600'000;
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
 
@@ -52,7 +55,7 @@ const std::vector<Setting>& settings_table() {
       {"witness_file",
        "File elsewhere that remembers how far the log was, so that a rollback shows",
        &Config::witness_file},
-      {"listen", "IP:PORT to serve on; port 0 takes any free one", &Config::listen},
+      {"listen", kListenHelp, &Config::listen},
       {"log", "Log of record: rocksdb (kafka is not available in this build)", &Settings::log},
       {"kafka_brokers", "HOST:PORT,... of the brokers, for --log kafka", &Settings::kafka_brokers},
       {"tls_certificate_file", "PEM file with the certificate chain; turns HTTPS on",
@@ -174,7 +177,8 @@ std::string assign(Settings& settings, const Setting& setting, const std::string
 std::string objection(const Setting& setting, const std::string& text) {
   if (text.find('\0') != std::string::npos) return "expected a text without a NUL";
   if (setting.name == "listen" && !parse_listen(text)) {
-    return "expected IP:PORT, as in 127.0.0.1:8080 or [::1]:8080, found \"" + text + "\"";
+    return "expected HOST:PORT, as in 127.0.0.1:8080, [::1]:8080 or localhost:8080, found \"" +
+           text + "\"";
   }
   if (setting.name == "data" && text.empty()) return "expected a directory";
   if (setting.name == "log" && text != "rocksdb" && text != "kafka") {
@@ -201,6 +205,33 @@ std::string default_text(const Setting& setting) {
       setting.member);
 }
 
+/// The grammar of RFC 1123, section 2.1, and the underscore that hosts of containers have. A name
+/// whose last label is a number would be taken for an address, in whatever old form.
+bool is_host_name(std::string_view name) {
+  constexpr std::size_t kNameMax = 253;
+  constexpr std::size_t kLabelMax = 63;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_plain = [&is_digit](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
+  };
+  if (name.empty() || name.size() > kNameMax) return false;
+  for (;;) {
+    const std::size_t end = std::min(name.find('.'), name.size());
+    const std::string_view label = name.substr(0, end);
+    if (label.empty() || label.size() > kLabelMax) return false;
+    if (!is_plain(label.front()) || !is_plain(label.back())) return false;
+    if (!std::all_of(label.begin(), label.end(),
+                     [&is_plain](char c) { return is_plain(c) || c == '-'; })) {
+      return false;
+    }
+    if (end == name.size()) {
+      return !label.starts_with("0x") && !label.starts_with("0X") &&
+             !std::all_of(label.begin(), label.end(), is_digit);
+    }
+    name.remove_prefix(end + 1);
+  }
+}
+
 Status wrong_type(const std::string& where, const Setting& setting) {
   return invalid(where + (setting.is_number() ? ": expected a whole number" : ": expected a text"));
 }
@@ -221,11 +252,15 @@ std::optional<ListenAddress> parse_listen(std::string_view text) {
   ListenAddress address{std::string(host), static_cast<std::uint16_t>(*port)};
   // The system's functions would read no further than to a NUL.
   if (host.find('\0') != std::string_view::npos) return std::nullopt;
-  // Names are not resolved: what a server listens on must not depend on who answers for a name.
+  if (!in_brackets && is_host_name(host)) return address;
   in6_addr parsed{};
   const int family = in_brackets ? AF_INET6 : AF_INET;
-  if (::inet_pton(family, address.address.c_str(), &parsed) != 1) return std::nullopt;
+  if (::inet_pton(family, address.host.c_str(), &parsed) != 1) return std::nullopt;
   return address;
+}
+
+std::string ListenAddress::host_in_url() const {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
 std::vector<SettingInfo> all_settings() {
@@ -243,7 +278,7 @@ std::string flag_of(std::string_view name) {
 }
 
 std::string environment_name_of(std::string_view name) {
-  std::string variable = "DAYBOOK_" + std::string(name);
+  std::string variable = std::string(kVariablePrefix) + std::string(name);
   std::transform(variable.begin(), variable.end(), variable.begin(), [](char c) {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
   });
@@ -263,6 +298,29 @@ std::optional<std::string> process_environment(const std::string& name) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): the environment is read only, and nothing changes it.
   const char* text = std::getenv(name.c_str());
   return text == nullptr ? std::nullopt : std::optional<std::string>(text);
+}
+
+std::vector<std::string> process_environment_names() {
+  std::vector<std::string> names;
+  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text(*variable);
+    names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
+}
+
+std::vector<std::string> unknown_variables(const std::vector<std::string>& names) {
+  std::vector<std::string> unknown;
+  for (const std::string& name : names) {
+    if (!name.starts_with(kVariablePrefix) || name == kConfigVariable) continue;
+    const auto& table = settings_table();
+    const bool is_known = std::any_of(table.begin(), table.end(), [&name](const Setting& setting) {
+      return environment_name_of(setting.name) == name;
+    });
+    if (!is_known) unknown.push_back(name);
+  }
+  std::sort(unknown.begin(), unknown.end());
+  return unknown;
 }
 
 Result<SettingValues> settings_in_toml(std::string_view text, const std::string& origin) {
@@ -326,7 +384,7 @@ Result<Settings> load_settings(SettingValues flags, std::string config_file,
   SettingLayers layers;
   layers.flags = std::move(flags);
   layers.environment = settings_in_environment(lookup);
-  if (config_file.empty()) config_file = lookup("DAYBOOK_CONFIG").value_or("");
+  if (config_file.empty()) config_file = lookup(kConfigVariable).value_or("");
   if (!config_file.empty()) {
     const auto text = replay::read_small_file(config_file);
     if (!text.ok()) return invalid("configuration file: " + text.status().message());

@@ -31,14 +31,21 @@ struct SettingInfo {
   std::string default_text;
 };
 
-/// An IP address without brackets, and a port; 0 takes any free one.
+/// An IP address without brackets or the name of a host, and a port; 0 takes any free one.
 struct ListenAddress {
-  std::string address;
+  std::string host;
   std::uint16_t port = 0;
+
+  /// As it stands in a URL: an IPv6 address in brackets.
+  std::string host_in_url() const;
 };
 
-/// Splits `127.0.0.1:8080` or `[::1]:8080`; empty for anything else, names of hosts included.
+/// Splits `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080` (letters, digits, `-`, `.` and `_`,
+/// the last label no number); empty for anything else. Whether a name is known: app/resolve_host.h.
 std::optional<ListenAddress> parse_listen(std::string_view text);
+
+/// What `--listen` means, in the words of help.
+inline constexpr std::string_view kListenHelp = "HOST:PORT to serve on; port 0 takes any free one";
 
 /// Every setting, in the order in which help shows them.
 std::vector<SettingInfo> all_settings();
@@ -52,6 +59,9 @@ using EnvironmentLookup = std::function<std::optional<std::string>(const std::st
 SettingValues settings_in_environment(const EnvironmentLookup& lookup);
 /// The environment of this process.
 std::optional<std::string> process_environment(const std::string& name);
+std::vector<std::string> process_environment_names();
+/// Those that begin with DAYBOOK_ and are none of ours: a setting that was misspelt, perhaps.
+std::vector<std::string> unknown_variables(const std::vector<std::string>& names);
 
 /// Reads a TOML 1.0 file's text. kInvalid, naming the place: no TOML, a key that is no setting, a
 /// value of another type than the setting has. `origin` names the file in the messages.

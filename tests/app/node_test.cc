@@ -97,6 +97,31 @@ class NodeTest : public testing::Test {
   std::unique_ptr<Node> node_;
 };
 
+TEST(NodeListenTest, a_name_is_resolved_and_stands_in_the_url) {
+  const eventstore::TempDir dir;
+  Config config;
+  config.data_dir = dir.file("ledger");
+  config.listen = "localhost:0";
+  ASSERT_TRUE(Node::check_new(config).ok());
+  auto node = Node::open(config);
+  ASSERT_TRUE(node.ok()) << node.status().message();
+  const auto url = (*node)->serve();
+  ASSERT_TRUE(url.ok()) << url.status().message();
+  EXPECT_TRUE(url->starts_with("http://localhost:")) << *url;
+  EXPECT_FALSE(url->ends_with(":0"));
+}
+
+TEST(NodeListenTest, a_name_that_nobody_has_is_refused_before_anything_is_made) {
+  const eventstore::TempDir dir;
+  Config config;
+  config.data_dir = dir.file("ledger");
+  config.listen = "ledger.invalid:8080";
+  const Status status = Node::check_new(config);
+  EXPECT_EQ(status.code(), StatusCode::kInvalid);
+  EXPECT_NE(status.message().find("listen address ledger.invalid:8080"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(config.data_dir));
+}
+
 TEST_F(NodeTest, after_a_failure_no_thread_goes_on_that_uses_what_is_destroyed_next) {
   const auto projectors = [] {
     const auto names = thread_names();

@@ -147,14 +147,31 @@ TEST(SettingsTest, numbers_outside_their_bounds_are_refused_in_the_words_of_thei
 
 TEST(SettingsTest, a_listen_address_must_be_one) {
   for (const std::string text :
-       {"nowhere", "127.0.0.1", ":8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80",
-        "a b:80", "http://h:80", "localhost:0", "[localhost]:80", "[127.0.0.1]:80", "1.2.3:80",
-        "127.0.0.1:000080", "[]:80"}) {
+       {"nowhere",          "127.0.0.1",      ":8080",          "127.0.0.1:",
+        "127.0.0.1:65536",  "127.0.0.1:-1",   "::1:80",         "a b:80",
+        "http://h:80",      "[localhost]:80", "[127.0.0.1]:80", "1.2.3:80",
+        "127.0.0.1:000080", "[]:80",          "-h:80",          "h-:80",
+        "a..b:80",          "h.:80",          "h.1:80",         "256.0.0.1:80",
+        "0x7f.1:80",        "0x7f:80",        "1:80",           "h\u00e9:80"}) {
     EXPECT_THAT(wrong({{{"listen", text}}, {}, {}}), HasSubstr("--listen")) << text;
   }
-  for (const std::string text : {"127.0.0.1:0", "127.0.0.1:65535", "[::1]:8080", "0.0.0.0:80"}) {
+  for (const std::string text :
+       {"127.0.0.1:0", "127.0.0.1:65535", "[::1]:8080", "0.0.0.0:80", "localhost:0",
+        "Ledger-1.example.com:80", "my_ledger:80", "3com.example:80", "3f2a9c:80"}) {
     EXPECT_EQ(wrong({{{"listen", text}}, {}, {}}), "") << text;
   }
+}
+
+TEST(SettingsTest, a_listen_address_stands_in_a_url_with_the_brackets_that_it_needs) {
+  EXPECT_EQ(parse_listen("[::1]:80")->host_in_url(), "[::1]");
+  EXPECT_EQ(parse_listen("127.0.0.1:80")->host_in_url(), "127.0.0.1");
+  EXPECT_EQ(parse_listen("localhost:80")->host_in_url(), "localhost");
+}
+
+TEST(SettingsTest, variables_that_name_no_setting_are_unknown) {
+  EXPECT_THAT(unknown_variables({"DAYBOOK_REDER_THREADS", "DAYBOOK_READER_THREADS", "PATH",
+                                 "DAYBOOK_CONFIG", "DAYBOOK_", "daybook_x", "DAYBOOK_LISTEN"}),
+              testing::ElementsAre("DAYBOOK_", "DAYBOOK_REDER_THREADS"));
 }
 
 TEST(SettingsTest, half_a_tls_pair_is_refused) {

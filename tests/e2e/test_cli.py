@@ -79,6 +79,7 @@ class CommandLineTest(CliCase):
     def test_version_and_help_succeed(self):
         self.assertRegex(self.cli("version").stdout, r"\d+\.\d+")
         self.assertIn("version", json.loads(self.cli("version", "--json").stdout))
+        self.assertEqual(self.cli("--version").stdout, self.cli("version").stdout)
         self.assertIn("serve", self.cli("--help").stdout)
 
     def test_wrong_usage_is_2(self):
@@ -95,6 +96,24 @@ class CommandLineTest(CliCase):
             file.write("x")
         self.cli("keys", "list", "--url", "http://127.0.0.1:9", "--key-file", key,
                  status=UNREACHABLE)
+
+    def test_listen_takes_names_of_hosts_and_says_which_it_does_not_know(self):
+        absent = os.path.join(self.scratch(), "absent")
+        done = self.cli("serve", "--data", absent, "--listen", "ledger.invalid:0", timeout=60,
+                        status=FAILED)
+        self.assertIn("ledger.invalid", done.stderr)
+        self.assertFalse(os.path.exists(absent))
+        words = r"HOST:PORT to serve on; port 0\s+takes any free one"
+        for verb in ("serve", "demo"):
+            self.assertRegex(self.cli(verb, "--help").stdout, words)
+
+    def test_a_variable_that_is_no_setting_is_named(self):
+        done = run_cli("serve", "--data", os.path.join(self.scratch(), "absent"), "--listen",
+                       "ledger.invalid:0", timeout=60, env={"DAYBOOK_REDER_THREADS": "3"})
+        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        self.assertEqual([(line["level"], line["name"]) for line in lines
+                          if line["event"] == "unknown environment variable"],
+                         [("warning", "DAYBOOK_REDER_THREADS")])
 
     def test_a_missing_directory_is_not_created_by_reading_it(self):
         absent = os.path.join(self.scratch(), "absent")
@@ -139,7 +158,7 @@ class CommandLineTest(CliCase):
         self.fill()
 
     def test_an_address_that_is_none_makes_no_ledger(self):
-        for address in ("localhost:0", "127.0.0.1", "[127.0.0.1]:0", "::1:0"):
+        for address in ("localhost", "127.0.0.1", "[127.0.0.1]:0", "::1:0"):
             absent = os.path.join(self.scratch(), "absent")
             done = self.cli("serve", "--data", absent, "--listen", address, timeout=30,
                             status=USAGE)
@@ -279,6 +298,15 @@ class CommandLineTest(CliCase):
         self.cli("replay", "--data", self.server.data, "--account", "absent-" + uuid.uuid4().hex,
                  "--json", status=NOT_FOUND)
 
+    def test_replay_shows_the_tags_that_the_account_has_in_both_forms(self):
+        account = self.open_account()
+        self.ok(self.client.put(self.path(account, "/tags/env"), {"value": "prod"}))
+        self.ok(self.client.delete(self.path(account, "/tags/auto_credit")))
+        self.assertEqual(self.replay(account)["tags"], {"env": {"value": "prod"}})
+        text = self.cli("replay", "--data", self.server.data, "--account", account).stdout
+        self.assertEqual([line for line in text.splitlines() if line.startswith("tag")],
+                         ["tag env = prod"])
+
     # -- verify
 
     def test_verify_passes_while_serving_and_after_a_stop(self):
@@ -312,7 +340,11 @@ class CommandLineTest(CliCase):
         for path in files:
             self.flip(path, os.path.getsize(path) // 3)
         done = self.cli("verify", "--data", server.data, status=VERIFICATION)
-        self.assertTrue((done.stdout + done.stderr).strip())
+        # Of a log that cannot be opened no head is known, and none is made up.
+        self.assertRegex(done.stdout, r"\ADIFFERS: ")
+        done = self.cli("verify", "--data", server.data, "--json", status=VERIFICATION)
+        report = json.loads(done.stdout)
+        self.assertEqual((report["ok"], report["ledger"], report["head"]), (False, None, None))
 
     def stopped_server_without_its_private_store(self):
         server = self.another_server()
@@ -549,7 +581,8 @@ class CommandLineTest(CliCase):
             "/v1/accounts")}
         self.top_up(account, "1000.00")
         restored = os.path.join(self.scratch(), "restored")
-        self.cli("restore", backup, "--data", restored)
+        done = self.cli("restore", backup, "--data", restored)
+        self.assertRegex(done.stderr, r"(?m)^daybook: warning: .*erased.*revoked")
         self.cli("verify", "--data", restored)
         folded = self.replay(account, data=restored)
         self.assertEqual(folded["balances"][0], shown)

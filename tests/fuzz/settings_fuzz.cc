@@ -12,11 +12,8 @@ namespace {
 void check_listen(std::string_view text) {
   const auto parsed = app::parse_listen(text);
   if (!parsed) return;
-  const std::string with_brackets = parsed->address.find(':') == std::string::npos
-                                        ? parsed->address
-                                        : "[" + parsed->address + "]";
-  const auto again = app::parse_listen(with_brackets + ":" + std::to_string(parsed->port));
-  require(again && again->address == parsed->address && again->port == parsed->port,
+  const auto again = app::parse_listen(parsed->host_in_url() + ":" + std::to_string(parsed->port));
+  require(again && again->host == parsed->host && again->port == parsed->port,
           "an address is written as it was read");
 }
 
