@@ -1,5 +1,6 @@
 #include "api/command_service.h"
 
+#include <map>
 #include <utility>
 #include <variant>
 
@@ -21,6 +22,8 @@ namespace {
 constexpr std::size_t kGeneratedIdDigits = 24;
 /// How long the answer to an erasure waits for the values to be gone from every file.
 constexpr std::int64_t kEraseWaitMicros = 20'000'000;
+/// How long a private value waits for the index to have what was acknowledged before it.
+constexpr std::int64_t kSameExtraWaitMicros = 1'000'000;
 
 HttpResponse invalid_request(const std::vector<InputError>& errors, const std::string& request_id) {
   ProblemExtras extras;
@@ -47,6 +50,15 @@ HttpResponse not_kept(const std::string& id) {
   return later("storage-degraded", "nothing was done", id);
 }
 
+/// REQUIRES: a command with a private value.
+domain::SetTag& tag_of(eventstore::Command& command) {
+  auto* account_command = std::get_if<domain::AccountCommand>(&command.body);
+  CHECK(account_command != nullptr);
+  auto* tag = std::get_if<domain::SetTag>(account_command);
+  CHECK(tag != nullptr);
+  return *tag;
+}
+
 Parameters to_parameters(const PathParams& params) { return {params.begin(), params.end()}; }
 
 }  // namespace
@@ -71,9 +83,15 @@ void CommandService::run(WriteRequest request, std::string_view body, Respond re
   auto& ready = std::get<std::shared_ptr<Prepared>>(prepared);
   if (!ready->extra) return submit(ready, std::move(respond));
   auto shared = std::make_shared<Respond>(std::move(respond));
-  const bool taken =
-      services_.workers.post([this, ready, shared] { submit(ready, std::move(*shared)); });
-  if (!taken) (*shared)(overloaded(id));
+  const auto go_on = [this, ready, shared, id](bool) {
+    const bool taken =
+        services_.workers.post([this, ready, shared] { submit(ready, std::move(*shared)); });
+    if (!taken) (*shared)(overloaded(id));
+  };
+  // So that the same text is known as such right after it was acknowledged, see find_same_extras.
+  const bool waits =
+      services_.projector.when_applied(services_.ledger.committed(), kSameExtraWaitMicros, go_on);
+  if (!waits) go_on(false);
 }
 
 std::variant<std::shared_ptr<CommandService::Prepared>, HttpResponse> CommandService::prepare(
@@ -186,8 +204,34 @@ std::optional<HttpResponse> CommandService::read_headers(const WriteRequest& req
   return std::nullopt;
 }
 
-/// Stores what must not be in the log, durably, before the events that refer to it.
+/// Looks which tags have the very text that is to be set, so that the decision can tell: it has the
+/// reference and not the text. Whatever happened since the look, it compares with the reference of
+/// its own moment, so what is missed here, or gone by then, costs an event and nothing else.
+void CommandService::find_same_extras(const std::vector<Prepared*>& prepared) const {
+  std::map<AccountId, std::vector<domain::AccountTag>> with_extra;
+  for (Prepared* each : prepared) {
+    const TenantId& tenant = each->command.tenant;
+    const AccountId& account = each->command.account;
+    const auto [known, is_new] = with_extra.try_emplace(account);
+    if (is_new) {
+      auto state = services_.index.account_state(tenant, account);
+      if (!state.ok()) continue;
+      std::erase_if(state->tags, [](const auto& tag) { return !tag.extra; });
+      known->second = std::move(state->tags);
+    }
+    domain::SetTag& wanted = tag_of(each->command);
+    for (const auto& tag : known->second) {
+      if (tag.service != wanted.service || tag.name != wanted.tag) continue;
+      const auto text = services_.private_store.get(tenant, account, *tag.extra);
+      if (text.ok() && *text == each->extra) wanted.same_as = tag.extra;
+    }
+  }
+}
+
+/// Stores what must not be in the log, durably, before the events that refer to it. All are of one
+/// tenant.
 Status CommandService::keep_private(const std::vector<Prepared*>& prepared) {
+  find_same_extras(prepared);
   std::vector<eventstore::PrivateStore::Value> values;
   for (const Prepared* each : prepared) {
     values.push_back({each->command.tenant, each->command.account, *each->extra});
@@ -195,11 +239,7 @@ Status CommandService::keep_private(const std::vector<Prepared*>& prepared) {
   auto kept = services_.private_store.put(values);
   if (!kept.ok()) return kept.status();
   for (std::size_t i = 0; i < prepared.size(); ++i) {
-    auto* account_command = std::get_if<domain::AccountCommand>(&prepared[i]->command.body);
-    CHECK(account_command != nullptr);
-    auto* tag = std::get_if<domain::SetTag>(account_command);
-    CHECK(tag != nullptr);
-    tag->extra = prepared[i]->kept = std::move((*kept)[i]);
+    tag_of(prepared[i]->command).extra = prepared[i]->kept = std::move((*kept)[i]);
   }
   return {};
 }

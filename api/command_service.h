@@ -19,8 +19,10 @@
 #include "domain/base/random.h"
 #include "eventstore/command.h"
 #include "eventstore/ledger.h"
+#include "eventstore/log_index.h"
 #include "eventstore/private_store.h"
 #include "projections/private_follower.h"
+#include "projections/projector.h"
 
 namespace daybook::api {
 
@@ -44,6 +46,8 @@ class CommandService {
  public:
   struct Services {
     eventstore::Ledger& ledger;
+    const eventstore::LogIndex& index;
+    projections::Projector& projector;
     eventstore::PrivateStore& private_store;
     projections::PrivateFollower& private_follower;
     const Random& random;
@@ -80,6 +84,7 @@ class CommandService {
  private:
   std::optional<HttpResponse> read_headers(const WriteRequest& request,
                                            eventstore::Command& command) const;
+  void find_same_extras(const std::vector<Prepared*>& prepared) const;
   Status keep_private(const std::vector<Prepared*>& prepared);
   void submit(const std::shared_ptr<Prepared>& prepared, Respond respond);
   eventstore::Submission submission(const std::shared_ptr<Prepared>& prepared, Respond respond);

@@ -299,8 +299,9 @@ Status Node::Parts::start_core() {
   workers = std::make_unique<api::WorkerPool>(config.reader_threads, config.reader_queue_max);
   batches = std::make_unique<api::WorkerPool>(1, config.batch_queue_max, "batches");
   commands = std::make_unique<api::CommandService>(api::CommandService::Services{
-      *ledger, *private_store, *private_follower, random, *workers, fingerprint_secret, key_pepper,
-      log->head().generation, std::chrono::milliseconds(config.duplicate_wait_ms)});
+      *ledger, *index, *projector, *private_store, *private_follower, random, *workers,
+      fingerprint_secret, key_pepper, log->head().generation,
+      std::chrono::milliseconds(config.duplicate_wait_ms)});
   return create_first_tenant();
 }
 

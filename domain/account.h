@@ -114,6 +114,8 @@ struct SetTag {
   std::string tag;
   std::string value;
   std::optional<PrivateValue> extra;
+  /// Names the same text as `extra`, as far as that is known: what a reference names never changes.
+  std::optional<PrivateValue> same_as = {};
 };
 struct RemoveTag {
   std::optional<std::string> service;

@@ -350,7 +350,7 @@ class Decider {
     if (!exists()) return account_not_found();
     if (is_closed()) return refused("tag", RefusalReason::kAccountClosed);
     const AccountTag* before = tag(command.service, command.tag);
-    if (before != nullptr && before->value == command.value && !before->extra && !command.extra) {
+    if (before != nullptr && before->value == command.value && has_same_extra(*before, command)) {
       return unchanged();
     }
     if (before == nullptr && state_.tags.size() >= kTagsMax) {
@@ -528,6 +528,11 @@ class Decider {
       if (candidate.service == service && candidate.name == name) return &candidate;
     }
     return nullptr;
+  }
+
+  static bool has_same_extra(const AccountTag& before, const SetTag& command) {
+    if (!before.extra || !command.extra) return before.extra == command.extra;
+    return before.extra == command.same_as;
   }
 
   const AccountState& state_;

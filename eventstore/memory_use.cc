@@ -57,6 +57,7 @@ std::size_t held_by_command(const Body& body) {
   if constexpr (requires { body.provider; }) bytes += Held::of(body.provider);
   if constexpr (requires { body.provider_payment_id; }) bytes += Held::of(body.provider_payment_id);
   if constexpr (requires { body.reason; }) bytes += Held::of(body.reason);
+  if constexpr (requires { body.same_as; }) bytes += Held::of(body.same_as);
   if constexpr (requires { body.service; }) bytes += Held::of(body.service);
   if constexpr (requires { body.tag; }) bytes += Held::of(body.tag);
   if constexpr (requires { body.tags; }) bytes += Held::of(body.tags);

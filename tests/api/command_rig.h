@@ -131,8 +131,9 @@ class CommandRig : public testing::Test {
     projector_->start();
     follower_->start();
     workers_ = std::make_unique<WorkerPool>(1, queue_max);
-    service_ = std::make_unique<CommandService>(CommandService::Services{
-        *ledger_, private_store_, *follower_, random_, *workers_, "fingerprints", "keys", 0});
+    service_ = std::make_unique<CommandService>(
+        CommandService::Services{*ledger_, *index_, *projector_, private_store_, *follower_,
+                                 random_, *workers_, "fingerprints", "keys", 0});
     domain::KeyGrant key;
     key.id = "k1";
     key.roles.add(domain::Role::kAdmin);

@@ -22,6 +22,21 @@ TEST_F(CommandServiceTest, a_private_value_is_never_synced_on_the_thread_of_the_
   }
 }
 
+TEST_F(CommandServiceTest, the_same_private_value_again_changes_nothing) {
+  const auto is_recorded = [](const HttpResponse& response) {
+    EXPECT_EQ(response.status, 200);
+    return response.body.find("\"event\":null") == std::string::npos;
+  };
+  EXPECT_TRUE(is_recorded(tag("a name")));
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(is_recorded(tag("a name")));
+  EXPECT_NE(tag("a name", "k1").body.find("\"NoChange\""), std::string::npos);
+  EXPECT_TRUE(is_recorded(tag("another")));
+  EXPECT_TRUE(is_recorded(tag("a name")));
+  EXPECT_EQ(run("DELETE", "/v1/accounts/a/private", "").status, 200);
+  EXPECT_TRUE(is_recorded(tag("a name")));
+  EXPECT_FALSE(is_recorded(tag("a name")));
+}
+
 TEST_F(CommandServiceTest, without_a_worker_a_private_value_is_refused_and_nothing_is_kept) {
   std::promise<void> release;
   std::shared_future<void> released(release.get_future());

@@ -12,7 +12,9 @@
 #include "eventstore/fake_log.h"
 #include "eventstore/memory_kv.h"
 #include "eventstore/system_ports.h"
+#include "projections/all_projections.h"
 #include "projections/private_follower.h"
+#include "projections/projector.h"
 #include "projections/tables.h"
 
 /// Duplicates of a command that hangs in the store: the real write side over a log that stands
@@ -60,10 +62,11 @@ class DuplicatesTest : public ::testing::Test {
         follower_(log_, private_store_, clock_),
         index_(rows_, log_,
                {projections::kKeysTable, projections::kStreamsTable, projections::kStatesTable}),
+        projector_(log_, rows_, clock_, projections::all_projections(rows_)),
         ledger_(log_, index_, clock_, {}),
         workers_(1, 16),
-        service_({ledger_, private_store_, follower_, random_, workers_, "fingerprints", "pepper",
-                  0, kPatience}) {}
+        service_({ledger_, index_, projector_, private_store_, follower_, random_, workers_,
+                  "fingerprints", "pepper", 0, kPatience}) {}
   void TearDown() override {
     log_.go_on();
     ledger_.stop();
@@ -99,6 +102,7 @@ class DuplicatesTest : public ::testing::Test {
   eventstore::PrivateStore private_store_;
   projections::PrivateFollower follower_;
   eventstore::LogIndex index_;
+  projections::Projector projector_;
   eventstore::Ledger ledger_;
   WorkerPool workers_;
   CommandService service_;

@@ -134,13 +134,30 @@ TEST(AccountTagTest, a_private_extra_is_kept_by_reference_and_let_go_by_an_erasu
   const PrivateValue extra{std::string(16, 'r'), std::string(32, 'c')};
   auto story = given();
   story.when(SetTag{{}, "contact", "x", extra}).then({TagSet{{}, "contact", "x", extra, {}}});
-  // A new extra may be another text: it is never "the same".
+  // A new reference may stand for another text, unless it is said to be the same.
   story.when(SetTag{{}, "contact", "x", extra}).then({TagSet{{}, "contact", "x", extra, "x"}});
   story.when(ErasePrivateData{"asked"}).then({PrivateDataErased{"asked"}});
   EXPECT_EQ(story.state().tags[0].extra, std::nullopt);
   story.when(ErasePrivateData{"asked again"}).then({NoChange{}});
   EXPECT_EQ(story.state().tags[0].value, "x");
   story.when(tag("contact", "x")).then({NoChange{}});
+}
+
+TEST(AccountTagTest, an_extra_that_is_known_to_be_the_same_changes_nothing) {
+  const PrivateValue first{std::string(16, 'r'), std::string(32, 'c')};
+  const PrivateValue again{std::string(16, 's'), std::string(32, 'd')};
+  auto story = given({SetTag{{}, "contact", "x", first}});
+  story.when(SetTag{{}, "contact", "x", again, first}).then({NoChange{}});
+  // Another value; another extra than the one it was compared with; none; one that was erased.
+  story.when(SetTag{{}, "contact", "y", again, first})
+      .then({TagSet{{}, "contact", "y", again, "x"}});
+  story.when(SetTag{{}, "contact", "y", first, first})
+      .then({TagSet{{}, "contact", "y", first, "y"}});
+  story.when(SetTag{{}, "contact", "y", {}, first}).then({TagSet{{}, "contact", "y", {}, "y"}});
+  story.when(SetTag{{}, "contact", "y", first}).then({TagSet{{}, "contact", "y", first, "y"}});
+  story.when(ErasePrivateData{}).then({PrivateDataErased{}});
+  story.when(SetTag{{}, "contact", "y", again, first})
+      .then({TagSet{{}, "contact", "y", again, "y"}});
 }
 
 TEST(AccountTagTest, leaving_the_extra_out_takes_it_away) {

@@ -39,6 +39,18 @@ class PrivateTest(LedgerCase):
         self.assertTrue(again.replayed)
         self.assertEqual(self.extra(account), "the new person 5502")
 
+    def test_the_same_value_again_writes_nothing(self):
+        account = self.open_account()
+        self.ok(self.put(account, "the person 5503"))
+        for _ in range(20):
+            self.assertIsNone(self.ok(self.put(account, "the person 5503")).json["event"])
+        keyed = self.ok(self.put(account, "the person 5503", key="K1"))
+        self.assertEqual(keyed.event["type"], "NoChange")
+        self.assertEqual(self.ok(self.put(account, "the person 5504")).event["type"], "TagSet")
+        self.ok(self.client.delete(self.path(account, "/private")))
+        self.assertEqual(self.ok(self.put(account, "the person 5504")).event["type"], "TagSet")
+        self.assertEqual(self.extra(account), "the person 5504")
+
     def test_erasures_beside_new_values_leave_each_value_or_none_of_it(self):
         account = self.open_account()
         for turn in range(10):
