@@ -121,6 +121,8 @@ class LedgerRig {
     return waits && applied.get_future().get();
   }
   eventstore::PrivateStore& values() { return *private_store_; }
+  /// Nothing will be recorded at or before `time`.
+  Status close(Instant time) { return log_->close(time); }
   const RocksLog& log() const { return *log_; }
 
  private:
