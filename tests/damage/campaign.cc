@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -88,6 +89,19 @@ void in_child(const std::function<void()>& work) {
   int status = 0;
   CHECK(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/// Each of these is listed; of the others there are many, and they are as they should be.
+bool is_told(Verdict verdict) {
+  return verdict == Verdict::kRefusedOtherwise || verdict >= Verdict::kFoundByVerify;
+}
+
+/// How a worker ended: by an assertion of RocksDB, which says so, or otherwise.
+Verdict verdict_of_end(int status, const std::string& last_line) {
+  const bool asserted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT &&
+                        last_line.find("rocksdb::") != std::string::npos &&
+                        last_line.find("Assertion `") != std::string::npos;
+  return asserted ? Verdict::kAssertion : Verdict::kCrash;
 }
 
 class Campaign {
@@ -202,7 +216,7 @@ class Campaign {
       place.current = ++next;
       const Judgement judgement = judge.judge(one);
       (*verdicts_)[next - 1] = judgement.verdict;
-      if (!chosen_.empty() || judgement.verdict > Verdict::kRefused) {
+      if (!chosen_.empty() || is_told(judgement.verdict)) {
         note(judgement.verdict, one, judgement.detail);
       }
     }
@@ -251,11 +265,11 @@ class Campaign {
     CHECK(current > 0);  // Before its first mutation nothing may go wrong.
     std::atomic<Verdict>& verdict = (*verdicts_)[current - 1];
     if (verdict == Verdict::kNone) {
-      verdict = Verdict::kCrash;
+      const std::string said = last_line_of(directory_ + "/errors-" + std::to_string(worker));
+      verdict = verdict_of_end(status, said);
       const std::string how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                                   : "status " + std::to_string(WEXITSTATUS(status));
-      note(Verdict::kCrash, mutation(current - 1),
-           how + ": " + last_line_of(directory_ + "/errors-" + std::to_string(worker)));
+      note(verdict, mutation(current - 1), how + ": " + said);
     }
     start(worker);
   }

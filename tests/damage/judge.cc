@@ -46,7 +46,7 @@ constexpr const char* kWatermark = "log.watermark";
 
 /// What opening and reading one store showed; the worst of it is kept.
 struct Finding {
-  enum Kind { kSame, kClosedEarlier, kFoundReading, kDiffers, kRefused };
+  enum Kind { kSame, kClosedEarlier, kFoundReading, kDiffers, kRefused, kRefusedOtherwise };
   Kind kind = kSame;
   std::string detail;
 
@@ -57,7 +57,10 @@ struct Finding {
   }
   void read_failed(const Status& status) { add(kFoundReading, status.message()); }
 };
-Finding refused(const Status& status) { return {Finding::kRefused, status.message()}; }
+Finding refused(const Status& status) {
+  const bool as_damage = status.code() == StatusCode::kCorrupt;
+  return {as_damage ? Finding::kRefused : Finding::kRefusedOtherwise, status.message()};
+}
 
 /// The store that a file belongs to; empty: none.
 std::string store_of(const std::string& file) {
@@ -149,8 +152,8 @@ class AccessWatch {
 
 const char* name_of(Verdict verdict) {
   constexpr std::array<const char*, static_cast<std::size_t>(Verdict::kCount)> kNames{
-      "not tried",      "harmless", "refused", "at reading", "by verify",
-      "closed earlier", "SILENT",   "CRASH",   "HANG"};
+      "not tried", "harmless",  "refused", "refused oddly", "at reading", "closed earlier",
+      "by verify", "assertion", "SILENT",  "CRASH",         "HANG"};
   return kNames.at(static_cast<std::size_t>(verdict));
 }
 
@@ -202,6 +205,8 @@ class Judge::Impl {
         return {Verdict::kFoundReading, worst.detail};
       case Finding::kRefused:
         return {Verdict::kRefused, worst.detail};
+      case Finding::kRefusedOtherwise:
+        return {Verdict::kRefusedOtherwise, worst.detail};
       case Finding::kDiffers:
         break;
     }
@@ -243,8 +248,8 @@ class Judge::Impl {
   }
 
  private:
-  /// A damaged copy of one store ("": of all). What is not damaged is linked: RocksDB writes into
-  /// no file that is there, and the campaign looks whether that is so.
+  /// A damaged copy of one store ("": of all). What is not damaged is linked, but for locks:
+  /// RocksDB writes into no file that is there, and the campaign looks whether that is so.
   std::string lay_out(const Image& image, const Changes& changes, const std::string& store) const {
     std::string directory = scratch_ + "/trial";
     fs::remove_all(directory);
@@ -261,7 +266,7 @@ class Judge::Impl {
       const std::string path = directory + "/" + file;
       if (change != changed.end()) {
         eventstore::write_file(path, *change->second);
-      } else if (file == kWatermark) {
+      } else if (file == kWatermark || file.ends_with("/LOCK")) {
         eventstore::write_file(path, bytes);
       } else {
         CHECK(::link((image.directory + "/" + file).c_str(), path.c_str()) == 0);

@@ -10,13 +10,15 @@
 namespace daybook::damage {
 
 enum class Verdict : unsigned char {
-  kNone,           ///< Not tried.
-  kHarmless,       ///< Opens, and everything acknowledged is there, at a second opening too.
-  kRefused,        ///< The opening says what is damaged.
-  kFoundReading,   ///< It opens, and the read that meets the damage says so.
-  kFoundByVerify,  ///< It opens with something gone or changed, and `daybook verify` says so.
-  kClosedEarlier,  ///< Everything is there, but a moment that was closed is open again.
-  kSilent,         ///< It opens with something gone or changed, and nothing says so.
+  kNone,              ///< Not tried.
+  kHarmless,          ///< Opens, and everything acknowledged is there, at a second opening too.
+  kRefused,           ///< The opening says what is damaged.
+  kRefusedOtherwise,  ///< It says something, but not that there is damage.
+  kFoundReading,      ///< It opens, and the read that meets the damage says so.
+  kClosedEarlier,     ///< Everything is there, but a moment that was closed is open again.
+  kFoundByVerify,     ///< It opens with something gone or changed, and `daybook verify` says so.
+  kAssertion,  ///< An assertion of RocksDB ends the process while it opens: loud, but no message.
+  kSilent,     ///< It opens with something gone or changed, and nothing says so.
   kCrash,
   kHang,
   kCount,
@@ -28,8 +30,8 @@ enum class Weakness {
   kNone,
   kNoWatermark,  ///< Takes whatever entries are in the log for the log.
   kNoVerify,     ///< Never asks verify.
-  kAborts,       ///< Ends the process at one deletion in a thousand.
-  kHangs,        ///< Never answers, likewise.
+  kAborts,       ///< Ends the process where the watermark is deleted.
+  kHangs,        ///< Never answers there.
 };
 
 struct Judgement {

@@ -45,8 +45,8 @@ struct Ledger {
   std::vector<Image> images;
 };
 
-/// Makes a small ledger below `root` (an empty directory) with the product's own classes: some 50
-/// events of all common kinds in some 50 entries, private values (one erased), read models that
+/// Makes a small ledger below `root` (an empty directory) with the product's own classes: some 40
+/// events of all common kinds in as many entries, private values (one erased), read models that
 /// have caught up; rows in sorted files and in write-ahead logs; a time that was closed beyond the
 /// last event. Starts threads of RocksDB: in a process of its own.
 void make_ledger(const std::string& root);

@@ -57,6 +57,25 @@ std::uint64_t number_of(const std::string& text) {
   return number;
 }
 
+/// `log` of `log/000009.log` and of its watermark.
+std::string store_of(const std::string& file) { return file.substr(0, file.find_first_of("/.")); }
+
+/// Whether an earlier image has the same files in the store of this file: it is judged there.
+bool is_judged_before(const Ledger& ledger, const Image& image, const std::string& file) {
+  const auto store = [&file](const Image& of) {
+    Files files;
+    for (const auto& [path, bytes] : of.files) {
+      if (store_of(path) == store_of(file)) files.emplace(path, bytes);
+    }
+    return files;
+  };
+  for (const Image& earlier : ledger.images) {
+    if (&earlier == &image) return false;
+    if (store(earlier) == store(image)) return true;
+  }
+  return false;
+}
+
 /// Bytes that are added at the end: nothing, and everything.
 constexpr std::uint64_t kAppended[] = {0x00, 0xFF};
 
@@ -158,12 +177,14 @@ std::vector<Mutations> all_mutations(const Ledger& ledger, const std::set<std::s
       if (count > 0) all.push_back({&image, kind, file, std::move(others), count, every});
     };
     for (const auto& [file, bytes] : image.files) {
-      const std::uint64_t every =
-          unread.contains(image.name + "/" + file) ? std::max(stride, kUnreadStride) : stride;
+      if (file.find('/') != std::string::npos) directories.insert(file.substr(0, file.find('/')));
+      if (is_judged_before(ledger, image, file)) continue;
+      const bool is_unread = unread.contains(image.name + "/" + file);
+      const std::uint64_t every = is_unread ? std::max(8 * stride, kUnreadStride) : stride;
       add(Kind::kBit, file, bytes.size() * 8, every);
       add(Kind::kCut, file, bytes.size(), every);
       add(Kind::kAppend, file, std::size(kAppended), 1);
-      add(Kind::kZero, file, (bytes.size() + 511) / 512, 1);
+      add(Kind::kZero, file, (bytes.size() + 511) / 512, is_unread ? 10 : 1);
       add(Kind::kDelete, file, 1, 1);
       auto others = of_same_type_behind(image, file);
       const std::uint64_t swaps = others.size();
@@ -171,7 +192,6 @@ std::vector<Mutations> all_mutations(const Ledger& ledger, const std::set<std::s
       auto moments = older_of(image, file);
       const std::uint64_t versions = moments.size();
       add(Kind::kOlder, file, versions, 1, std::move(moments));
-      if (file.find('/') != std::string::npos) directories.insert(file.substr(0, file.find('/')));
     }
     for (const std::string& directory : directories) {
       add(Kind::kDeleteDirectory, directory, 1, 1);

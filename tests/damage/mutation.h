@@ -44,8 +44,9 @@ struct Mutations {
   Mutation at(std::uint64_t number) const;
 };
 
-/// Every bit, length, deletion, swap and older version. `unread`: files that no opening reads any
-/// byte of; of their bits and lengths one in `kUnreadStride` is tried. `stride`: likewise of all.
+/// Every bit, length, deletion, swap and older version; of bits and lengths one in `stride`. A
+/// store that is the same in two images is damaged in the first one only. `unread`: files that no
+/// opening reads any byte of; of their bits and lengths one in `kUnreadStride` is tried, or fewer.
 inline constexpr std::uint64_t kUnreadStride = 509;
 std::vector<Mutations> all_mutations(const Ledger& ledger, const std::set<std::string>& unread,
                                      std::uint64_t stride);
