@@ -168,6 +168,12 @@ Status Node::Parts::open_stores() {
   auto opened_log = RocksLog::open(config.data_dir, log_options);
   if (!opened_log.ok()) return opened_log.status();
   log = std::move(*opened_log);
+  if (log->report().watermark_slot_damaged) {
+    tell("watermark", corrupt(files.watermark +
+                              ": one of its two slots was damaged, as by a power cut, and is made "
+                              "anew; all events are there, but a time that was read as final may "
+                              "be open again"));
+  }
   if (Status held = ask_witness(); !held.ok()) return held;
   auto opened_rows = replay::open_projections(config.data_dir, RocksKv::Options{});
   if (!opened_rows.ok()) return opened_rows.status();
