@@ -19,6 +19,7 @@ CampaignResult run(const std::string& match, std::uint64_t stride, Weakness weak
   options.directory = dir.file("campaign");
   options.match = match;
   options.stride = stride;
+  options.jobs = 2;
   options.weakness = weakness;
   options.hang_seconds = weakness == Weakness::kHangs ? 1 : 60;
   return run_campaign(options);
@@ -31,7 +32,7 @@ std::string told(const CampaignResult& result) {
 }
 
 TEST(DamageTest, a_single_fault_is_noticed_or_harmless) {
-  const CampaignResult result = run("", 2'503, Weakness::kNone);
+  const CampaignResult result = run("", 5'003, Weakness::kNone);
   EXPECT_EQ(result.of(Verdict::kSilent), 0U) << told(result);
   EXPECT_EQ(result.of(Verdict::kCrash), 0U) << told(result);
   EXPECT_EQ(result.of(Verdict::kHang), 0U) << told(result);
@@ -43,11 +44,11 @@ TEST(DamageTest, a_single_fault_is_noticed_or_harmless) {
 }
 
 TEST(DamageSelfTest, a_log_that_is_believed_without_its_watermark_is_caught) {
-  EXPECT_GT(run("clean/log/0", 499, Weakness::kNoWatermark).of(Verdict::kSilent), 0U);
+  EXPECT_GT(run("clean/log/0", 1'499, Weakness::kNoWatermark).of(Verdict::kSilent), 0U);
 }
 
 TEST(DamageSelfTest, private_values_that_only_verify_misses_are_caught) {
-  EXPECT_GT(run("clean/private/0", 499, Weakness::kNoVerify).of(Verdict::kSilent), 0U);
+  EXPECT_GT(run("clean/private/0", 1'499, Weakness::kNoVerify).of(Verdict::kSilent), 0U);
 }
 
 TEST(DamageSelfTest, a_fault_that_ends_the_process_is_found_and_the_others_are_judged) {

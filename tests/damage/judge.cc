@@ -46,7 +46,7 @@ constexpr const char* kWatermark = "log.watermark";
 
 /// What opening and reading one store showed; the worst of it is kept.
 struct Finding {
-  enum Kind { kSame, kClosedEarlier, kFoundReading, kDiffers, kRefused, kRefusedOtherwise };
+  enum Kind { kSame, kClosedEarlier, kTold, kFoundReading, kDiffers, kRefused, kRefusedOtherwise };
   Kind kind = kSame;
   std::string detail;
 
@@ -152,8 +152,8 @@ class AccessWatch {
 
 const char* name_of(Verdict verdict) {
   constexpr std::array<const char*, static_cast<std::size_t>(Verdict::kCount)> kNames{
-      "not tried", "harmless",  "refused", "refused oddly", "at reading", "closed earlier",
-      "by verify", "assertion", "SILENT",  "CRASH",         "HANG"};
+      "not tried",      "harmless",  "refused",   "refused oddly", "at reading", "told",
+      "closed earlier", "by verify", "assertion", "SILENT",        "CRASH",      "HANG"};
   return kNames.at(static_cast<std::size_t>(verdict));
 }
 
@@ -201,6 +201,8 @@ class Judge::Impl {
         return {Verdict::kHarmless, {}};
       case Finding::kClosedEarlier:
         return {Verdict::kClosedEarlier, worst.detail};
+      case Finding::kTold:
+        return {Verdict::kTold, worst.detail};
       case Finding::kFoundReading:
         return {Verdict::kFoundReading, worst.detail};
       case Finding::kRefused:
@@ -304,7 +306,7 @@ class Judge::Impl {
       if (!log.ok()) return refused(log.status());
       read_log(finding, **log);
     }
-    if (finding.kind > Finding::kClosedEarlier) return finding;
+    if (finding.kind > Finding::kTold) return finding;
     const auto log = replay::open_log_for_reading(directory, RocksLog::Verify::kAll);
     if (!log.ok()) return {Finding::kDiffers, "second opening: " + log.status().message()};
     read_log(finding, **log);
@@ -334,7 +336,9 @@ class Judge::Impl {
     if (log.head() != log_.head()) finding.add(Finding::kDiffers, "the head is another");
     if (log.ledger_id() != truth_.ledger_id) finding.add(Finding::kDiffers, "another ledger");
     if (log.closed() < truth_.closed) {
-      finding.add(Finding::kClosedEarlier, "closed " + to_rfc3339(log.closed()));
+      const bool is_told = log.report().watermark_slot_damaged;  // By the start: app/node.cc.
+      finding.add(is_told ? Finding::kTold : Finding::kClosedEarlier,
+                  "closed " + to_rfc3339(log.closed()));
     }
   }
 

@@ -15,8 +15,9 @@ enum class Verdict : unsigned char {
   kRefused,           ///< The opening says what is damaged.
   kRefusedOtherwise,  ///< It says something, but not that there is damage.
   kFoundReading,      ///< It opens, and the read that meets the damage says so.
-  kClosedEarlier,     ///< Everything is there, but a moment that was closed is open again.
-  kFoundByVerify,     ///< It opens with something gone or changed, and `daybook verify` says so.
+  kTold,  ///< All events are there, and the start says that a closed moment may be open again.
+  kClosedEarlier,  ///< All events are there; a moment that was closed is open again, untold.
+  kFoundByVerify,  ///< It opens with something gone or changed, and `daybook verify` says so.
   kAssertion,  ///< An assertion of RocksDB ends the process while it opens: loud, but no message.
   kSilent,     ///< It opens with something gone or changed, and nothing says so.
   kCrash,
