@@ -168,11 +168,8 @@ Status Node::Parts::open_stores() {
   auto opened_log = RocksLog::open(config.data_dir, log_options);
   if (!opened_log.ok()) return opened_log.status();
   log = std::move(*opened_log);
-  if (log->report().watermark_slot_damaged) {
-    tell("watermark", corrupt(files.watermark +
-                              ": one of its two slots was damaged, as by a power cut, and is made "
-                              "anew; all events are there, but a time that was read as final may "
-                              "be open again"));
+  if (operator_log != nullptr) {
+    for (const std::string& found : log->findings()) operator_log->repaired(found);
   }
   if (Status held = ask_witness(); !held.ok()) return held;
   auto opened_rows = replay::open_projections(config.data_dir, RocksKv::Options{});

@@ -49,4 +49,13 @@ void TroubleLines::failed(std::string_view what, const Status& cause, std::strin
   lines_.write(MessageLevel::kError, "failure", std::move(fields));
 }
 
+void TroubleLines::repaired(std::string_view found) {
+  const std::int64_t left_out = take_turn();
+  if (left_out < 0) return;
+  eventstore::JsonObject fields;
+  fields.string("found", printable(found));
+  if (left_out > 0) fields.number("left_out", static_cast<std::uint64_t>(left_out));
+  lines_.write(MessageLevel::kWarning, "repaired", std::move(fields));
+}
+
 }  // namespace daybook::app

@@ -10,9 +10,9 @@
 
 namespace daybook::app {
 
-/// Failures as lines for the operator, at most kBurst at once and kPerSecond after that: a store
-/// that fails each of ten thousand requests a second says so without filling the disk. The next
-/// line that is written says how many were left out. Thread rule: any thread.
+/// Failures and repairs as lines for the operator, at most kBurst at once and kPerSecond after
+/// that: a store that fails each of ten thousand requests a second says so without filling the
+/// disk. The next line that is written says how many were left out. Thread rule: any thread.
 class TroubleLines final : public OperatorLog {
  public:
   static constexpr std::int64_t kBurst = 20;
@@ -22,6 +22,7 @@ class TroubleLines final : public OperatorLog {
   TroubleLines(MessageLines& lines, const Clock& clock) : lines_(lines), clock_(clock) {}
 
   void failed(std::string_view what, const Status& cause, std::string_view request_id) override;
+  void repaired(std::string_view found) override;
 
  private:
   /// How many lines were left out before this one, or none if this one is, too.

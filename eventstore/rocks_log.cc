@@ -51,9 +51,11 @@ Status create(const Paths& paths, const std::string& ledger_id, rocksdb::Env* en
   const auto db =
       RocksLogDb::open(paths.log, RocksLogDb::Mode::kCreate, env, RocksLogDb::Tail::kUpToDamage);
   if (!db.ok()) return db.status();
-  if ((*db)->scan(RocksLogDb::kEntries, "")->valid()) {
+  const auto first = (*db)->scan(RocksLogDb::kEntries, "");
+  if (first->valid()) {
     return corrupt(paths.log + ": holds entries, but its watermark says it was never served");
   }
+  if (Status status = first->status(); !status.ok()) return status;
   const Status written = StoredLog::create(**db, ledger_id);
   if (!written.ok()) return written;
   if (std::rename(paths.fresh.c_str(), paths.watermark.c_str()) != 0) {
@@ -112,6 +114,32 @@ class RocksLog::Core {
     std::vector<std::string> names = {"log/CURRENT", "log.watermark"};
     names.insert(names.end(), others.begin(), others.end());
     if (Status present = lock_->check_present(names); !present.ok()) log_->fail(present);
+  }
+
+  std::vector<std::string> findings() const {
+    const OpenReport& report = log_->report();
+    const bool is_mended = !options_.read_only;
+    std::vector<std::string> found;
+    if (torn_tail_) {
+      found.push_back(std::string("log: what lay beyond the watermark was torn, as a power cut ") +
+                      "leaves it, and acknowledged to nobody; " +
+                      (is_mended ? "it was cut off" : "the next start cuts it off"));
+    }
+    if (report.quarantined_entries > 0) {
+      found.push_back("log: " + std::to_string(report.quarantined_entries) +
+                      " entries beyond the watermark did not continue the log; acknowledged to "
+                      "nobody, they were put aside");
+    }
+    if (report.unacknowledged_entries > 0) {
+      found.push_back("log: " + std::to_string(report.unacknowledged_entries) +
+                      " entries beyond the watermark were whole; they count from now on");
+    }
+    if (report.watermark_slot_damaged) {
+      found.push_back(std::string("watermark: one of its two slots could not be read; ") +
+                      (is_mended ? "it was written anew" : "the next start writes it anew") +
+                      "; all events are there, a time that was read as final may be open again");
+    }
+    return found;
   }
 
   StoredLog& log() { return *log_; }
@@ -223,8 +251,18 @@ AppendOutcome RocksLog::append(const Entry& entry) { return core_->log().append(
 const RocksLog::OpenReport& RocksLog::report() const { return core_->log().report(); }
 bool RocksLog::had_torn_tail() const { return core_->had_torn_tail(); }
 const std::string& RocksLog::ledger_id() const { return core_->log().ledger_id(); }
+std::vector<std::string> RocksLog::findings() const { return core_->findings(); }
 void RocksLog::watch_place(const std::vector<std::string>& others) { core_->watch_place(others); }
 Status RocksLog::failure() const { return core_->log().failure(); }
+
+Result<std::uint64_t> RocksLog::quarantined_entries() const {
+  std::uint64_t entries = 0;
+  const auto row = core_->db().scan(LogRows::kQuarantine, "");
+  for (; row->valid(); row->next()) ++entries;
+  if (Status status = row->status(); !status.ok()) return status;
+  return entries;
+}
+
 Status RocksLog::verify_checksums() const { return core_->db().verify_checksums(); }
 Result<std::unique_ptr<EntryCursor>> RocksLog::read(std::uint64_t position) const {
   return core_->log().read(position);

@@ -55,6 +55,13 @@ class RocksLog final : public EventLog {
   bool had_torn_tail() const;
   const std::string& ledger_id() const;
 
+  /// In words for the operator: what opening found that an undisturbed log does not have, and what
+  /// became of it. Nothing acknowledged is among it. Empty: nothing.
+  std::vector<std::string> findings() const;
+
+  /// How many entries any opening so far has put aside. Errors: kIo, kCorrupt.
+  Result<std::uint64_t> quarantined_entries() const;
+
   /// Compares the checksums of all files of the store. Errors: kCorrupt naming the file; kIo, also
   /// when a writer in another process has deleted a file meanwhile.
   Status verify_checksums() const;

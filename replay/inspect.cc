@@ -110,6 +110,9 @@ Result<LedgerStats> inspect_stats(const std::string& dir) {
   stats.watermark = watermark->head;
   stats.watermark_sequence = watermark->sequence;
   stats.watermark_slot_damaged = watermark->slot_damaged;
+  const auto quarantined = (*log)->quarantined_entries();
+  if (!quarantined.ok()) return quarantined.status();
+  stats.quarantined_entries = *quarantined;
   auto cursor = (*log)->read(0);
   if (!cursor.ok()) return cursor.status();
   for (;;) {

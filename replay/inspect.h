@@ -43,6 +43,7 @@ struct LedgerStats {
   eventstore::LogHead watermark;  ///< As the file says now.
   std::uint64_t watermark_sequence = 0;
   bool watermark_slot_damaged = false;
+  std::uint64_t quarantined_entries = 0;  ///< Beyond the watermark, put aside when it was opened.
   std::uint64_t body_bytes = 0;
   std::uint64_t stored_bytes =
       0;  ///< Entries as they are stored, without keys and files' overhead.

@@ -105,6 +105,9 @@ std::string to_text(const LedgerStats& stats) {
                      "\nwatermark: " + head_text(stats.watermark) + ", written " +
                      std::to_string(stats.watermark_sequence) + " times" +
                      (stats.watermark_slot_damaged ? ", one slot damaged" : "") + "\n";
+  if (stats.quarantined_entries > 0) {
+    text += "put aside when opened: " + std::to_string(stats.quarantined_entries) + " entries\n";
+  }
   const std::uint64_t events = stats.head.next_position;
   text += "bytes per event: " + ratio(stats.body_bytes, events) + " encoded, " +
           ratio(stats.stored_bytes, events) +
@@ -147,6 +150,7 @@ std::string to_json(const LedgerStats& stats) {
       .raw("watermark", head_json(stats.watermark))
       .number("watermark_sequence", stats.watermark_sequence)
       .boolean("watermark_slot_damaged", stats.watermark_slot_damaged)
+      .number("quarantined_entries", stats.quarantined_entries)
       .number("body_bytes", stats.body_bytes)
       .number("stored_bytes", stats.stored_bytes)
       .string("stored_bytes_per_event", ratio(stats.stored_bytes, stats.head.next_position))

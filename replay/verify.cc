@@ -110,6 +110,7 @@ class Attempt {
     log_ = std::move(*log);
     report_.head = log_->head();
     report_.ledger_id = log_->ledger_id();
+    report_.notes = log_->findings();
     if (Status held = check_seen(options_.witness_file, seen, *log_); !held.ok()) {
       return settled(held, "witness", options_.witness_file, "a log that holds what was seen");
     }

@@ -40,7 +40,8 @@ struct VerifyReport {
   std::uint64_t private_values = 0;  ///< That are there and fit the commitment in their event.
   std::vector<projections::CurrencyTotal> postings;  ///< Sums over the whole log.
   std::vector<VerifiedTable> tables;                 ///< Every one, compared or not.
-  int attempts = 0;                                  ///< Times that all was read.
+  std::vector<std::string> notes;  ///< Not as in an undisturbed ledger, but no difference.
+  int attempts = 0;                ///< Times that all was read.
 
   bool ok() const { return !difference; }
   /// Whether the log could be opened at all; if not, there is a difference and nothing else.

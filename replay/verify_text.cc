@@ -48,6 +48,12 @@ std::string tables_json(const VerifyReport& report) {
   return eventstore::json_array(tables);
 }
 
+std::string notes_json(const VerifyReport& report) {
+  std::vector<std::string> notes;
+  for (const std::string& note : report.notes) notes.push_back(eventstore::json_string(note));
+  return eventstore::json_array(notes);
+}
+
 std::string postings_json(const VerifyReport& report) {
   std::vector<std::string> rows;
   for (const auto& total : report.postings) {
@@ -94,6 +100,7 @@ std::string to_text(const VerifyReport& report) {
                                   : "not compared, " + table.skipped;
     text += "\n";
   }
+  for (const std::string& note : report.notes) text += "note: " + note + "\n";
   return text + outcome;
 }
 
@@ -108,6 +115,7 @@ std::string to_json(const VerifyReport& report) {
       .number("private_values", report.private_values)
       .raw("postings", postings_json(report))
       .raw("projections", tables_json(report))
+      .raw("notes", notes_json(report))
       .raw("difference", report.ok() ? "null" : difference_json(*report.difference))
       .number("attempts", static_cast<std::uint64_t>(report.attempts))
       .text();

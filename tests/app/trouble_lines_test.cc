@@ -47,6 +47,18 @@ TEST_F(TroubleLinesTest, a_failure_is_a_line_with_its_cause_and_request) {
   EXPECT_EQ(told(1, "x", "").find("request_id"), std::string::npos);
 }
 
+TEST_F(TroubleLinesTest, a_repair_is_a_warning_with_what_was_found) {
+  testing::internal::CaptureStderr();
+  trouble_.repaired("watermark: one of its two slots could not be read");
+  EXPECT_TRUE(lines_.flush(std::chrono::seconds(10)));
+  const std::string line = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(lines_of(line), 1);
+  for (const char* part : {R"("found":"watermark: one of its two slots could not be read")",
+                           R"("level":"warning")", R"("event":"repaired")"}) {
+    EXPECT_NE(line.find(part), std::string::npos) << line;
+  }
+}
+
 TEST_F(TroubleLinesTest, a_flood_is_cut_and_the_next_line_says_by_how_much) {
   EXPECT_EQ(lines_of(told(10'000)), TroubleLines::kBurst);
   EXPECT_EQ(told(1), "");

@@ -336,7 +336,7 @@ class Judge::Impl {
     if (log.head() != log_.head()) finding.add(Finding::kDiffers, "the head is another");
     if (log.ledger_id() != truth_.ledger_id) finding.add(Finding::kDiffers, "another ledger");
     if (log.closed() < truth_.closed) {
-      const bool is_told = log.report().watermark_slot_damaged;  // By the start: app/node.cc.
+      const bool is_told = log.report().watermark_slot_damaged;  // RocksLog::findings
       finding.add(is_told ? Finding::kTold : Finding::kClosedEarlier,
                   "closed " + to_rfc3339(log.closed()));
     }

@@ -413,6 +413,35 @@ class CommandLineTest(CliCase):
             self.assertIn("rolled back", done.stderr)
         self.assertEqual(self.file_bytes(witness), remembered)
 
+    def test_what_an_opening_mends_is_told(self):
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+        self.assertNotIn('"repaired"', server.logs())
+        path = os.path.join(server.data, "log.watermark")
+        slots = self.file_bytes(path)
+        sequence = [int.from_bytes(slots[at + 8:at + 16], "little") for at in (0, 4096)]
+        self.flip(path, 4096 * sequence.index(min(sequence)) + 100)
+        verified = json.loads(self.cli("verify", "--data", server.data, "--json").stdout)
+        self.assertTrue(verified["ok"])
+        self.assertRegex("\n".join(verified["notes"]), "^watermark: .* the next start ")
+        self.assertIn("\nnote: watermark: ", self.cli("verify", "--data", server.data).stdout)
+        self.assertIn("one slot damaged", self.cli("inspect", "--data", server.data).stdout)
+        server.start()
+        server.stop()
+        repaired = [json.loads(line) for line in server.logs().splitlines()
+                    if '"repaired"' in line]
+        self.assertEqual(len(repaired), 1, server.logs())
+        self.assertEqual(repaired[0]["level"], "warning")
+        self.assertRegex(repaired[0]["found"], "^watermark: .* it was written anew$")
+        server.start()
+        server.stop()
+        self.assertEqual(server.logs().count('"repaired"'), 1)
+        self.assertEqual(json.loads(self.cli("verify", "--data", server.data,
+                                             "--json").stdout)["notes"], [])
+
     def test_a_witness_that_is_gone_is_made_anew_only_when_told_to(self):
         """Else a directory put back as a whole would be the truth once its witness is removed."""
         folder = self.scratch()

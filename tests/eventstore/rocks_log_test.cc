@@ -301,6 +301,9 @@ TEST(RocksLogTest, what_follows_a_gap_beyond_the_watermark_goes_to_quarantine) {
     ASSERT_TRUE(log.ok()) << log.status().message();
     EXPECT_EQ((*log)->report().unacknowledged_entries, 1U);
     EXPECT_EQ((*log)->report().quarantined_entries, 38U);
+    EXPECT_EQ((*log)->quarantined_entries().value(), 38U);
+    ASSERT_FALSE((*log)->findings().empty());
+    EXPECT_NE((*log)->findings()[0].find("38 entries"), std::string::npos);
     EXPECT_EQ((*log)->head().entry_count, 3U);
     ASSERT_EQ((*log)->append(next_entry((*log)->head(), 2, 20, "new")), AppendOutcome::kCommitted);
     EXPECT_EQ(read_all(**log).size(), 4U);
@@ -512,6 +515,9 @@ TEST(RocksLogTest, a_torn_tail_that_was_not_acknowledged_is_dropped) {
     ASSERT_TRUE(log.ok()) << at << ": " << log.status().message();
     EXPECT_EQ(read_all(**log), entries) << at;
     torn += (*log)->had_torn_tail() ? 1 : 0;
+    const auto findings = (*log)->findings();
+    const bool is_told = !findings.empty() && findings[0].find("torn") != std::string::npos;
+    EXPECT_EQ(is_told, (*log)->had_torn_tail()) << at;
     append_all(**log, {1});
   }
   EXPECT_GT(torn, 10);
