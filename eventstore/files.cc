@@ -12,6 +12,23 @@
 
 namespace daybook::eventstore {
 
+Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+Status write_all(const Descriptor& file, std::string_view bytes, std::size_t offset,
+                 const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written =
+        ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return errno_status("write", path, written < 0 ? errno : ENOSPC);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::size_t>(written);
+  }
+  return {};
+}
+
 bool path_exists(const std::string& path) {
   struct stat info = {};
   return ::stat(path.c_str(), &info) == 0;
@@ -41,13 +58,16 @@ Status make_directories(const std::string& path) {
   return {};
 }
 
+std::string parent_of(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return parent.empty() ? "." : parent;
+}
+
 Status sync_directory(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return errno_status("open directory", path, errno);
-  const int outcome = ::fsync(descriptor);
-  const int error_number = errno;
-  ::close(descriptor);
-  return outcome == 0 ? Status() : errno_status("sync directory", path, error_number);
+  const Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0) return errno_status("open directory", path, errno);
+  if (::fsync(directory.get()) != 0) return errno_status("sync directory", path, errno);
+  return {};
 }
 
 Result<std::uint64_t> free_bytes(const std::string& path) {

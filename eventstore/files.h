@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "domain/base/result.h"
 
@@ -10,6 +12,25 @@ namespace daybook::eventstore {
 /// The few things that stores need from the file system and no library gives them. Paths are UTF-8
 /// as the operating system takes them. Errors: kIo with the path and the system's reason.
 
+/// A file descriptor that closes itself; a negative one is none.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor();
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor& operator=(Descriptor&&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+/// Writes all of the bytes from `offset` on, in as many calls as it takes. `path` names the file.
+Status write_all(const Descriptor& file, std::string_view bytes, std::size_t offset,
+                 const std::string& path);
+
 bool path_exists(const std::string& path);
 
 /// Whether path_exists can be believed: kIo if it cannot be told, as without a permission.
@@ -17,6 +38,9 @@ Status check_reachable(const std::string& path);
 
 /// Makes the directory and those above it that are missing, and their names durable.
 Status make_directories(const std::string& path);
+
+/// The directory that the name stands in.
+std::string parent_of(const std::string& path);
 
 /// Makes the names in a directory durable: a created or renamed file survives power loss only after
 /// this.

@@ -18,7 +18,9 @@ namespace daybook::eventstore {
 /// log. With `durable` every write is logged and synced before it answers, and all tables stand or
 /// fall together: for what no log can rebuild.
 ///
-/// Thread rule: as kv.h. Destroying it flushes.
+/// Thread rule: as kv.h. Destroying it tries to flush, also after an error, and tells nobody how
+/// that went: whoever counts on it calls flush(), and only a process that ends without destroying
+/// it leaves what a crash leaves.
 class RocksKv final : public KvStore {
  public:
   enum class Mode {

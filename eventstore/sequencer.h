@@ -170,7 +170,11 @@ class Sequencer {
   std::deque<std::shared_ptr<const Entry>> ready_;
   Tail tail_;
   std::uint64_t indexed_ = 0;
-  std::uint64_t floor_;  ///< Look-ups older than this are too old.
+  /// Look-ups older than this are too old. One for all: a state that is let go raises it for every
+  /// account to where that one's last event ended. To know it for each would take memory for every
+  /// account that was ever here; the index has all before the floor, so that whoever comes too
+  /// late for a neighbour looks again once and does not wait.
+  std::uint64_t floor_;
 
   Residents<domain::AccountState> accounts_;  ///< By stream_key.
   Residents<domain::TenantState> tenants_;

@@ -7,6 +7,7 @@
 
 #include "domain/base/result.h"
 #include "eventstore/event_log.h"
+#include "eventstore/files.h"
 
 namespace daybook::eventstore {
 
@@ -62,10 +63,6 @@ class WatermarkFile final : public Watermark {
   /// Opens for store(). Errors as load().
   static Result<std::unique_ptr<WatermarkFile>> open(const std::string& path, Sync sync = {});
 
-  ~WatermarkFile() override;
-  WatermarkFile(const WatermarkFile&) = delete;
-  WatermarkFile& operator=(const WatermarkFile&) = delete;
-
   const Loaded& at_open() const override { return at_open_; }
   Status confirm() override;
   Status store(const LogHead& head, Instant closed) override;
@@ -73,10 +70,10 @@ class WatermarkFile final : public Watermark {
  private:
   /// Into the slot of sequence_.
   Status write(const LogHead& head, Instant closed);
-  WatermarkFile(std::string path, int descriptor, Loaded loaded, Sync sync);
+  WatermarkFile(std::string path, Descriptor file, Loaded loaded, Sync sync);
 
   std::string path_;
-  int descriptor_;
+  Descriptor file_;
   Loaded at_open_;
   std::uint64_t sequence_;
   Sync sync_;

@@ -95,8 +95,9 @@ class Projector {
   void start();
   /// Ends the thread after one more batch, lets waiters go and flushes the store. Idempotent.
   Status stop();
-  /// Ends the thread as a crash would, after the batch it is at and without a flush, and lets
-  /// waiters go: for a store that has failed. Afterwards nothing is called back. Idempotent.
+  /// Ends the thread as a crash would, after the batch it is at and without a flush (the store's
+  /// own end may try one), and lets waiters go: for a store that has failed. Afterwards nothing is
+  /// called back. Idempotent.
   void abandon();
   /// Something was committed. Cheap; may come before start.
   void notify();

@@ -20,42 +20,19 @@
 namespace daybook::replay {
 namespace {
 
+using eventstore::Descriptor;
 using eventstore::errno_status;
+using eventstore::parent_of;
 using eventstore::path_exists;
 using eventstore::RocksKv;
 using eventstore::RocksLog;
 
 constexpr std::size_t kSmallFileBytesMax = std::size_t{1} << 20;
 
-class Descriptor {
- public:
-  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
-  ~Descriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
-std::string parent_of(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
 Status write_and_sync(const std::string& path, const std::string& bytes, unsigned mode) {
   const Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
   if (file.get() < 0) return errno_status("create", path, errno);
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t written = ::write(file.get(), bytes.data() + done, bytes.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return errno_status("write", path, written < 0 ? errno : ENOSPC);
-    done += static_cast<std::size_t>(written);
-  }
+  if (Status written = eventstore::write_all(file, bytes, 0, path); !written.ok()) return written;
   if (::fsync(file.get()) != 0) return errno_status("sync", path, errno);
   return {};
 }
