@@ -31,8 +31,13 @@ class Results {
       : items_(count), left_(count + 1), ndjson_(ndjson), respond_(std::move(respond)) {}
 
   void set(std::size_t index, const HttpResponse& response) {
-    items_[index] =
-        "{\"body\":" + response.body + ",\"status\":" + std::to_string(response.status) + "}";
+    // What the header Idempotent-Replayed says of a single request.
+    const auto& headers = response.headers;
+    const bool is_replay = std::any_of(headers.begin(), headers.end(), [](const auto& header) {
+      return header.first == "Idempotent-Replayed";
+    });
+    items_[index] = "{\"body\":" + response.body + (is_replay ? ",\"replayed\":true" : "") +
+                    ",\"status\":" + std::to_string(response.status) + "}";
     release();
   }
   void release() {

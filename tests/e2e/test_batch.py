@@ -111,7 +111,8 @@ class BatchTest(LedgerCase):
         account = self.open_account()
         commands = [self.item(account, "top-ups", {"amount": money("1.00")}) for _ in range(50)]
         first = self.batch(commands)
-        self.assertEqual(self.batch(commands), first)
+        self.assertFalse([item for item in first if "replayed" in item])
+        self.assertEqual(self.batch(commands), [{**item, "replayed": True} for item in first])
         self.assert_balance(account, balance="50.00")
 
     def test_the_same_key_twice_in_one_batch_counts_once(self):
@@ -120,7 +121,7 @@ class BatchTest(LedgerCase):
         other = {**one, "body": {"amount": money("2.00")}}
         results = self.batch([one, one, other])
         self.assertEqual([item["status"] for item in results], [201, 201, 422])
-        self.assertEqual(results[0], results[1])
+        self.assertEqual(results[1], {**results[0], "replayed": True})
         self.assert_balance(account, balance="1.00")
 
     def test_an_item_and_a_single_request_share_their_key(self):
