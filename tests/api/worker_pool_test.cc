@@ -49,7 +49,7 @@ TEST(WorkerPoolTest, what_has_not_begun_is_dropped_at_the_end) {
   ASSERT_TRUE(pool.post([&] { ran = true; }));
   ASSERT_TRUE(pool.post_part([&] { ran = true; }));
   std::thread stopper([&pool] { pool.stop(); });
-  while (pool.post([] {})) std::this_thread::yield();  // until it is being stopped
+  while (pool.post_part([] {})) std::this_thread::yield();  // until it is being stopped
   go_on.set_value();
   stopper.join();
   EXPECT_FALSE(ran);

@@ -435,7 +435,7 @@ class CommandLineTest(CliCase):
                     if '"repaired"' in line]
         self.assertEqual(len(repaired), 1, server.logs())
         self.assertEqual(repaired[0]["level"], "warning")
-        self.assertRegex(repaired[0]["found"], "^watermark: .* it was written anew$")
+        self.assertRegex(repaired[0]["found"], "^watermark: .* it was written anew; all events are there")
         server.start()
         server.stop()
         self.assertEqual(server.logs().count('"repaired"'), 1)
