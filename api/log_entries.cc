@@ -1,6 +1,7 @@
 #include "api/log_entries.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 namespace daybook::api {
@@ -9,7 +10,7 @@ namespace {
 /// Strings of the events hold about what their bytes are.
 std::size_t memory_of(const eventstore::DecodedEntry& entry) {
   return sizeof(entry) + 2 * entry.entry.body.size() +
-         entry.events.size() * (sizeof(entry.events[0]) + sizeof(entry.bytes[0]));
+         entry.events.size() * (sizeof(domain::RecordedEvent) + sizeof(std::string_view));
 }
 
 }  // namespace
