@@ -56,7 +56,7 @@ class RocksLog final : public EventLog {
   const std::string& ledger_id() const;
 
   /// In words for the operator: what opening found that an undisturbed log does not have, and what
-  /// became of it. Nothing acknowledged is among it. Empty: nothing.
+  /// became of it. No acknowledged event is among it. Empty: nothing.
   std::vector<std::string> findings() const;
 
   /// How many entries any opening so far has put aside. Errors: kIo, kCorrupt.
