@@ -89,18 +89,18 @@ ProblemExtras extras_of(const Refusal& refusal) {
   return extras;
 }
 
-JsonObject head_of(const PlacedEvent& placed, std::uint32_t generation) {
-  const auto& event = placed.event;
+/// What every answer says of its event. `position` is position_text() of it.
+std::string head_json(const domain::RecordedEvent& event, std::string_view position) {
   JsonObject head;
-  head.string("id", eventstore::event_id(event.stream, event.version))
-      .string("type", domain::name_of(event.event))
-      .number("version", event.version)
-      .string("position", position_text(placed, generation))
-      .string("recorded_at", to_rfc3339(event.recorded_at))
-      .string("effective_at", to_rfc3339(event.effective_at))
-      .string("actor", event.actor);
   if (event.stream.kind == domain::StreamKind::kAccount) head.string("account", event.stream.id);
-  return head;
+  head.string("actor", event.actor)
+      .string("effective_at", to_rfc3339(event.effective_at))
+      .string("id", eventstore::event_id(event.stream, event.version))
+      .string("position", position)
+      .string("recorded_at", to_rfc3339(event.recorded_at))
+      .string("type", domain::name_of(event.event))
+      .number("version", event.version);
+  return std::move(head).text();
 }
 
 /// The result: the event's data; a new tenant's id, which stands in no event; the secret of a new
@@ -121,22 +121,27 @@ std::string result_json(const PlacedEvent& placed, const std::optional<std::stri
 
 HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
   const PlacedEvent& shown = answer.original != nullptr ? *answer.original : *answer.event;
+  const domain::RecordedEvent& event = shown.event;
   const bool is_replay = answer.kind == AnswerKind::kReplayed;
-  const std::string event_id = eventstore::event_id(shown.event.stream, shown.event.version);
+  std::string position = position_text(shown, context.generation);
   HttpResponse response;
-  if (const auto refusal = refusal_in(shown.event.event)) {
-    response = problem(409, domain::name_of(refusal->reason), detail_of(*refusal), event_id,
-                       extras_of(*refusal));
+  if (const auto refusal = refusal_in(event.event)) {
+    response = problem(409, domain::name_of(refusal->reason), detail_of(*refusal),
+                       eventstore::event_id(event.stream, event.version), extras_of(*refusal));
   } else {
     response.status = context.is_post ? 201 : 200;
     response.headers.reserve(4);
     response.headers.emplace_back("Content-Type", "application/json");
     const auto secret = is_replay ? std::nullopt : context.secret;
-    response.body = "{\"event\":" + head_of(shown, context.generation).text() +
-                    ",\"result\":" + result_json(shown, secret) + "}";
+    const std::string head = head_json(event, position);
+    const std::string result = result_json(shown, secret);
+    constexpr std::string_view kEvent = "{\"event\":";
+    constexpr std::string_view kResult = ",\"result\":";
+    response.body.reserve(kEvent.size() + head.size() + kResult.size() + result.size() + 1);
+    response.body.append(kEvent).append(head).append(kResult).append(result).push_back('}');
   }
-  response.headers.emplace_back("Daybook-Position", position_text(shown, context.generation));
-  response.headers.emplace_back("ETag", "\"" + std::to_string(shown.event.version) + "\"");
+  response.headers.emplace_back("Daybook-Position", std::move(position));
+  response.headers.emplace_back("ETag", "\"" + std::to_string(event.version) + "\"");
   if (is_replay) response.headers.emplace_back("Idempotent-Replayed", "true");
   return response;
 }

@@ -1,6 +1,7 @@
 #include "eventstore/json_text.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "domain/base/check.h"
 
@@ -76,14 +77,20 @@ bool is_utf16_less(std::string_view left, std::string_view right) {
 
 void JsonObject::begin(std::string_view name) {
   constexpr std::size_t kUsualBytes = 384;
+  constexpr std::size_t kUsualNames = 96;
   constexpr std::size_t kUsualMembers = 12;
   if (members_.empty()) {
     text_.reserve(kUsualBytes);
+    names_.reserve(kUsualNames);
     members_.reserve(kUsualMembers);
+  } else {
+    in_order_ = in_order_ && is_utf16_less(name_of(members_.back()), name);
+    text_.push_back(',');
   }
   Member& member = members_.emplace_back();
-  member.name_at = text_.size();
-  text_ += name;
+  member.name_at = names_.size();
+  names_ += name;
+  member.name_end = names_.size();
   member.json_at = text_.size();
   append_json_string(text_, name);
   text_.push_back(':');
@@ -111,13 +118,20 @@ JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
   return end();
 }
 
-std::string JsonObject::text() const {
+std::string JsonObject::text() const& { return in_order_ ? text_ + '}' : sorted(); }
+std::string JsonObject::text() && {
+  if (!in_order_) return sorted();
+  text_.push_back('}');
+  return std::move(text_);
+}
+
+std::string JsonObject::sorted() const {
   std::vector<Member> sorted = members_;
   std::sort(sorted.begin(), sorted.end(), [this](const Member& left, const Member& right) {
     return is_utf16_less(name_of(left), name_of(right));
   });
   std::string out;
-  out.reserve(text_.size() + 2);
+  out.reserve(text_.size() + 1);
   out.push_back('{');
   for (std::size_t i = 0; i < sorted.size(); ++i) {
     CHECK(i == 0 || name_of(sorted[i - 1]) != name_of(sorted[i]));

@@ -13,7 +13,8 @@ void append_json_string(std::string& out, std::string_view text);
 std::string json_string(std::string_view text);
 
 /// A JSON object under construction. Members may be added in any order; text() sorts them by
-/// UTF-16 code units (RFC 8785 section 3.2.3). REQUIRES: names are unique.
+/// UTF-16 code units (RFC 8785 section 3.2.3), which costs nothing where they were added like that.
+/// REQUIRES: names are unique.
 class JsonObject {
  public:
   JsonObject& string(std::string_view name, std::string_view value);
@@ -24,24 +25,30 @@ class JsonObject {
   JsonObject& raw(std::string_view name, std::string_view json);
 
   bool empty() const { return members_.empty(); }
-  std::string text() const;
+  std::string text() const&;
+  std::string text() &&;
 
  private:
-  /// Where a member stands in text_: its name as it is, then `"name":value`.
+  /// Where a member stands: its name in names_, `"name":value` in text_.
   struct Member {
     std::size_t name_at = 0;
+    std::size_t name_end = 0;
     std::size_t json_at = 0;
     std::size_t end = 0;
   };
 
   void begin(std::string_view name);
   JsonObject& end();
+  std::string sorted() const;
   std::string_view name_of(const Member& member) const {
-    return std::string_view(text_).substr(member.name_at, member.json_at - member.name_at);
+    return std::string_view(names_).substr(member.name_at, member.name_end - member.name_at);
   }
 
-  std::string text_;  // One block for all members: answers are made by the ten thousand a second.
+  // One block for all members: answers are made by the ten thousand a second.
+  std::string text_ = "{";  ///< All of it as far as it was added, but for the closing brace.
+  std::string names_;       ///< Without escapes: what the order is of.
   std::vector<Member> members_;
+  bool in_order_ = true;
 };
 
 /// `[a,b]` from complete JSON values.

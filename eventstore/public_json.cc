@@ -3,6 +3,7 @@
 #include <optional>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "eventstore/event_id.h"
@@ -27,7 +28,7 @@ class DataWriter {
   void operator()(Fields&&... fields) {
     (write(fields.name, fields.value), ...);
   }
-  std::string text() const { return object_.text(); }
+  std::string text() && { return std::move(object_).text(); }
 
  private:
   template <class T>
@@ -92,7 +93,7 @@ class DataWriter {
   std::string json_of(domain::KeyGrant grant) const {
     DataWriter writer(stream_);
     grant.serialize(writer);
-    return writer.text();
+    return std::move(writer).text();
   }
   static std::string json_of(const domain::PrivateValue& value) {
     return JsonObject()
@@ -128,23 +129,23 @@ std::string public_data_json(const domain::RecordedEvent& event) {
   DataWriter writer(event.stream);
   // serialize() is one function for reading and writing, so it is not const; the writer only reads.
   std::visit([&](auto body) { body.serialize(writer); }, event.event);
-  return writer.text();
+  return std::move(writer).text();
 }
 
 std::string public_json(const domain::RecordedEvent& event) {
   JsonObject object;
+  if (event.stream.kind == domain::StreamKind::kAccount) object.string("account", event.stream.id);
   object.string("actor", event.actor)
       .raw("data", public_data_json(event))
       .string("effective_at", to_rfc3339(event.effective_at))
-      .string("id", event_id(event.stream, event.version))
-      .string("recorded_at", to_rfc3339(event.recorded_at))
+      .string("id", event_id(event.stream, event.version));
+  if (!event.idempotency_key.empty()) object.string("idempotency_key", event.idempotency_key);
+  object.string("recorded_at", to_rfc3339(event.recorded_at))
       .number("schema_version", 1)
       .string("stream", name_of(event.stream.kind))
       .string("type", name_of(event.event))
       .number("version", event.version);
-  if (event.stream.kind == domain::StreamKind::kAccount) object.string("account", event.stream.id);
-  if (!event.idempotency_key.empty()) object.string("idempotency_key", event.idempotency_key);
-  return object.text();
+  return std::move(object).text();
 }
 
 Hash public_hash(std::string_view canonical_json) { return sha256({canonical_json}); }

@@ -1,6 +1,9 @@
 #include "eventstore/json_text.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -51,10 +54,28 @@ TEST(JsonTextTest, an_object_takes_every_kind_of_value) {
   EXPECT_EQ(json_array({"1", "\"a\""}), "[1,\"a\"]");
 }
 
+RC_GTEST_PROP(JsonTextProperty, the_order_in_which_members_come_does_not_show, ()) {
+  auto names = *rc::gen::unique<std::vector<std::string>>(
+      rc::gen::container<std::string>(rc::gen::inRange<char>(' ', '\x7F')));
+  const auto text_of = [](const std::vector<std::string>& given) {
+    JsonObject object;
+    for (const std::string& name : given) object.string(name, name);
+    std::string text = object.text();
+    RC_ASSERT(std::move(object).text() == text);
+    return text;
+  };
+  const std::string text = text_of(names);
+  std::sort(names.begin(), names.end(), is_utf16_less);
+  RC_ASSERT(text_of(names) == text);
+}
+
 TEST(JsonTextDeathTest, a_name_given_twice_is_a_bug) {
   JsonObject object;
   object.string("a", "1").string("b", "2").string("a", "3");
   EXPECT_DEATH(object.text(), "CHECK");
+  JsonObject in_order;
+  in_order.string("a", "1").string("a", "2");
+  EXPECT_DEATH(std::move(in_order).text(), "CHECK");
 }
 
 std::string utf8(char32_t point) {
