@@ -42,10 +42,14 @@ constexpr ByteSet kPathByte("-._~!$&'()*+,;=:@/%");      // RFC 3986 pchar, and 
 constexpr ByteSet kQueryByte("-._~!$&'()*+,;=:@/%?[]");  // brackets: `tag[name]=value`
 constexpr ByteSet kHostByte("-._~!$&'()*+,;=%");         // RFC 3986 reg-name
 
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7F;
-}
+constexpr std::array<bool, 256> kControl = [] {
+  std::array<bool, 256> is_control{};
+  for (std::size_t c = 0; c < 0x20; ++c) is_control[c] = true;
+  is_control[0x7F] = true;
+  return is_control;
+}();
+
+bool is_control(char c) { return kControl[static_cast<unsigned char>(c)]; }
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -324,7 +328,8 @@ Refusal too_much(std::string_view bytes) {
 
 HeaderScan scan_header(std::string_view bytes, std::size_t from, const GateLimits& limits) {
   const std::size_t end = std::min(bytes.size(), limits.max_header_bytes);
-  for (std::size_t i = from; i < end; ++i) {
+  std::size_t i = from;
+  while (i < end) {
     const char c = bytes[i];
     const bool after_cr = i > 0 && bytes[i - 1] == '\r';
     if (c == '\n') {
@@ -336,6 +341,10 @@ HeaderScan scan_header(std::string_view bytes, std::size_t from, const GateLimit
     } else if (is_control(c) && c != '\r' && c != '\t') {
       return {0, bad_header("The header holds a control byte.")};
     }
+    ++i;
+    // Most of a header is text, where nothing has to be asked but whether it goes on.
+    if (c == '\r') continue;
+    while (i < end && !is_control(bytes[i])) ++i;
   }
   if (bytes.size() < limits.max_header_bytes) return {0, std::nullopt};
   return {0, too_much(bytes.substr(0, limits.max_header_bytes))};

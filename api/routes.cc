@@ -73,6 +73,18 @@ constexpr std::array kRoutes{
     query("/docs", kDocs, kPublic),
 };
 
+constexpr std::size_t segments_of(std::string_view path) {
+  return static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
+}
+
+/// Segments of each pattern: most routes fall out by that alone.
+constexpr auto kSegments = [] {
+  std::array<std::size_t, kRoutes.size()> segments{};
+  std::transform(kRoutes.begin(), kRoutes.end(), segments.begin(),
+                 [](const Route& route) { return segments_of(route.pattern); });
+  return segments;
+}();
+
 /// Cuts the next segment off `path`, which starts with '/'.
 std::string_view next_segment(std::string_view& path) {
   path.remove_prefix(1);
@@ -109,9 +121,11 @@ std::span<const Route> all_routes() { return kRoutes; }
 std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_view method,
                                                                     std::string_view path) {
   if (!path.starts_with('/')) return PathNotFound{};
+  const std::size_t segments = segments_of(path);
   std::string allow;
-  for (const auto& route : kRoutes) {
-    if (!matches(route.pattern, path)) continue;
+  for (std::size_t i = 0; i < kRoutes.size(); ++i) {
+    const Route& route = kRoutes[i];
+    if (kSegments[i] != segments || !matches(route.pattern, path)) continue;
     if (route.method == method) return RouteMatch{&route, params_of(route.pattern, path)};
     if (!allow.empty()) allow += ", ";
     allow += route.method == "GET" ? "GET, HEAD" : route.method;
