@@ -364,15 +364,18 @@ void Ledger::serve_waiting_room(const Work& work) {
 
 void Ledger::hand_over() {
   std::unique_lock lock(mutex_);
-  if (at_log_ == nullptr && sequencer_.has_entry()) {
+  const bool hands = at_log_ == nullptr && sequencer_.has_entry();
+  if (hands) {
     // Sealing hashes the entry, and nobody else gives the log anything meanwhile.
     lock.unlock();
     auto entry = sequencer_.take_entry();
     lock.lock();
     at_log_ = std::move(entry);
-    log_wakes_.notify_one();
   }
   unsent_entry_ = sequencer_.has_entry();
+  lock.unlock();
+  // Whoever is woken wants the lock.
+  if (hands) log_wakes_.notify_one();
 }
 
 void Ledger::answer_all(std::vector<PreparedCommand> commands, AnswerKind kind) {
@@ -453,15 +456,17 @@ void Ledger::run_log() {
       committed_.store(entry->end_position(), std::memory_order_release);
       if (observer_) observer_(*entry);
     }
-    const std::lock_guard lock(mutex_);
-    at_log_ = nullptr;
-    if (is_committed) {
-      log_done_ = entry->end_position();
-    } else {
-      log_failed_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      at_log_ = nullptr;
+      if (is_committed) {
+        log_done_ = entry->end_position();
+      } else {
+        log_failed_ = true;
+      }
     }
     sequencer_wakes_.notify_one();
-    if (log_failed_) return;
+    if (!is_committed) return;
   }
 }
 
