@@ -133,12 +133,9 @@ HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
     response.headers.reserve(4);
     response.headers.emplace_back("Content-Type", "application/json");
     const auto secret = is_replay ? std::nullopt : context.secret;
-    const std::string head = head_json(event, position);
-    const std::string result = result_json(shown, secret);
-    constexpr std::string_view kEvent = "{\"event\":";
-    constexpr std::string_view kResult = ",\"result\":";
-    response.body.reserve(kEvent.size() + head.size() + kResult.size() + result.size() + 1);
-    response.body.append(kEvent).append(head).append(kResult).append(result).push_back('}');
+    JsonObject body;
+    body.raw("event", head_json(event, position)).raw("result", result_json(shown, secret));
+    response.body = std::move(body).text();
   }
   response.headers.emplace_back("Daybook-Position", std::move(position));
   response.headers.emplace_back("ETag", "\"" + std::to_string(event.version) + "\"");

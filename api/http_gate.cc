@@ -4,9 +4,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "api/http_message.h"
 
@@ -22,12 +24,17 @@ Refusal bad_target(std::string_view detail) { return {400, "malformed-target", d
 /// A set of bytes, looked up in one step.
 class ByteSet {
  public:
-  constexpr explicit ByteSet(std::string_view also) {
-    for (unsigned c = 0; c < 256; ++c) {
-      in_[c] = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  using Range = std::pair<unsigned char, unsigned char>;
+
+  constexpr ByteSet(std::initializer_list<Range> ranges, std::string_view also) {
+    for (const auto& [first, last] : ranges) {
+      for (unsigned c = first; c <= last; ++c) in_[c] = true;
     }
     for (const char c : also) in_[static_cast<unsigned char>(c)] = true;
   }
+  /// Letters, digits, and `also`.
+  constexpr explicit ByteSet(std::string_view also)
+      : ByteSet({{'0', '9'}, {'A', 'Z'}, {'a', 'z'}}, also) {}
   constexpr bool has(char c) const { return in_[static_cast<unsigned char>(c)]; }
   constexpr bool has_all(std::string_view text) const {
     return std::all_of(text.begin(), text.end(), [this](char c) { return has(c); });
@@ -41,15 +48,7 @@ constexpr ByteSet kToken("!#$%&'*+-.^_`|~");             // RFC 9110 section 5.6
 constexpr ByteSet kPathByte("-._~!$&'()*+,;=:@/%");      // RFC 3986 pchar, and the separator
 constexpr ByteSet kQueryByte("-._~!$&'()*+,;=:@/%?[]");  // brackets: `tag[name]=value`
 constexpr ByteSet kHostByte("-._~!$&'()*+,;=%");         // RFC 3986 reg-name
-
-constexpr std::array<bool, 256> kControl = [] {
-  std::array<bool, 256> is_control{};
-  for (std::size_t c = 0; c < 0x20; ++c) is_control[c] = true;
-  is_control[0x7F] = true;
-  return is_control;
-}();
-
-bool is_control(char c) { return kControl[static_cast<unsigned char>(c)]; }
+constexpr ByteSet kControl({{0x00, 0x1F}}, "\x7F");
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -221,7 +220,7 @@ class FieldReader {
     const std::string_view value = trimmed(line.substr(colon + 1));
     if (name.empty() || !kToken.has_all(name)) return bad_header("A header name is not a token.");
     if (std::any_of(value.begin(), value.end(),
-                    [](char c) { return is_control(c) && c != '\t'; })) {
+                    [](char c) { return kControl.has(c) && c != '\t'; })) {
       return bad_header("A header value holds a control byte.");
     }
     head_.fields.emplace_back(name, value);
@@ -338,13 +337,13 @@ HeaderScan scan_header(std::string_view bytes, std::size_t from, const GateLimit
       if (i >= 3 && bytes[i - 2] == '\n') return {i + 1, std::nullopt};
     } else if (after_cr) {
       return {0, bad_framing("There is a CR without LF.")};
-    } else if (is_control(c) && c != '\r' && c != '\t') {
+    } else if (kControl.has(c) && c != '\r' && c != '\t') {
       return {0, bad_header("The header holds a control byte.")};
     }
     ++i;
     // Most of a header is text, where nothing has to be asked but whether it goes on.
     if (c == '\r') continue;
-    while (i < end && !is_control(bytes[i])) ++i;
+    while (i < end && !kControl.has(bytes[i])) ++i;
   }
   if (bytes.size() < limits.max_header_bytes) return {0, std::nullopt};
   return {0, too_much(bytes.substr(0, limits.max_header_bytes))};
