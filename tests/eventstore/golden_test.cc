@@ -1,6 +1,3 @@
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -12,33 +9,17 @@
 #include "tests/eventstore/temp_dir.h"
 #include "tests/support/controls.h"
 #include "tests/support/events.h"
+#include "tests/support/golden_file.h"
 
 /// Stored forms beside the events (event_golden_test.cc): what was written once is read for ever,
-/// and is still what is written. A file that is missing is made when the variable
-/// DAYBOOK_WRITE_GOLDEN is set.
+/// and is still what is written.
 namespace daybook::eventstore {
 namespace {
 
-const std::filesystem::path kFolder = std::filesystem::path(DAYBOOK_SOURCE_DIR) / "tests/golden";
+using test::from_hex;
 
 std::string golden(const std::string& name, const std::string& found) {
-  const auto path = kFolder / (name + ".hex");
-  if (std::getenv("DAYBOOK_WRITE_GOLDEN") != nullptr && !std::filesystem::exists(path)) {
-    std::ofstream(path, std::ios::binary) << to_hex(found) << '\n';
-  }
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file.is_open()) << path;
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
-}
-
-std::string from_hex(const std::string& hex) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-  }
-  return bytes;
+  return test::golden(name + ".hex", to_hex(found));
 }
 
 LogHead head() {
