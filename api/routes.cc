@@ -94,13 +94,14 @@ std::string_view next_segment(std::string_view& path) {
   return segment;
 }
 
+/// REQUIRES: both have the same number of segments.
 bool matches(std::string_view pattern, std::string_view path) {
-  while (!pattern.empty() && !path.empty()) {
+  while (!pattern.empty()) {
     const std::string_view wanted = next_segment(pattern);
     const std::string_view found = next_segment(path);
     if (wanted.starts_with('{') ? found.empty() : wanted != found) return false;
   }
-  return pattern.empty() && path.empty();
+  return true;
 }
 
 /// REQUIRES: the path matches.

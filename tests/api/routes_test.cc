@@ -111,7 +111,38 @@ TEST_F(RoutesTest, what_a_refused_method_is_told_are_the_methods_of_the_path) {
   const auto refused = find_route("PATCH", "/v1/accounts/acme/credit-limit");
   ASSERT_TRUE(std::holds_alternative<MethodNotAllowed>(refused));
   EXPECT_EQ(std::get<MethodNotAllowed>(refused).allow, "PUT, DELETE, GET, HEAD");
-  EXPECT_TRUE(std::holds_alternative<PathNotFound>(find_route("GET", "/v1/accounts/")));
+}
+
+/// The pattern with `acme` for each parameter.
+std::string filled(std::string_view pattern) {
+  std::string path;
+  while (!pattern.empty()) {
+    const std::size_t end = pattern.find('/', 1);
+    const std::string_view segment = pattern.substr(0, end);
+    path += segment.starts_with("/{") ? "/acme" : std::string(segment);
+    pattern.remove_prefix(std::min(end, pattern.size()));
+  }
+  return path;
+}
+
+TEST_F(RoutesTest, every_route_is_found_by_its_own_paths_alone) {
+  for (const Route& route : all_routes()) {
+    const std::string path = filled(route.pattern);
+    SCOPED_TRACE(std::string(route.method) + " " + path);
+    const auto finds_it = [&route](const std::string& tried) {
+      const auto found = find_route(route.method, tried);
+      const auto* matched = std::get_if<RouteMatch>(&found);
+      return matched != nullptr && matched->route == &route;
+    };
+    EXPECT_TRUE(finds_it(path));
+    for (const std::string& other :
+         {path + "/", path + "/acme", "/acme" + path, "/" + path, path.substr(0, path.rfind('/')),
+          path.substr(0, path.rfind('/') + 1), path.substr(0, path.size() - 1) + "\x01"}) {
+      // A last segment that is a parameter takes any text.
+      if (route.pattern.ends_with('}') && other.ends_with('\x01')) continue;
+      EXPECT_FALSE(finds_it(other)) << other;
+    }
+  }
 }
 
 }  // namespace
