@@ -118,11 +118,20 @@ JsonObject& JsonObject::raw(std::string_view name, std::string_view json) {
   return end();
 }
 
-std::string JsonObject::text() const& { return in_order_ ? text_ + '}' : sorted(); }
+std::string JsonObject::text() const& {
+  if (!in_order_) return sorted();
+  std::string out;
+  out.reserve(text_.size() + 1);
+  out += text_;
+  out.push_back('}');
+  return out;
+}
 std::string JsonObject::text() && {
   if (!in_order_) return sorted();
-  text_.push_back('}');
-  return std::move(text_);
+  std::string out = std::move(text_);
+  out.push_back('}');
+  *this = JsonObject();
+  return out;
 }
 
 std::string JsonObject::sorted() const {
