@@ -121,6 +121,8 @@ class Stalling(socketserver.StreamRequestHandler):
 
 
 class LoadTest(unittest.TestCase):
+    ALONE = True
+
     def load(self, *options, status=201):
         with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Stalling) as server, \
                 tempfile.NamedTemporaryFile("w") as key:
