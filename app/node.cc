@@ -21,6 +21,7 @@
 #include "app/settings.h"
 #include "app/version.h"
 #include "domain/base/check.h"
+#include "domain/base/time.h"
 #include "eventstore/digest.h"
 #include "eventstore/event_codec.h"
 #include "eventstore/files.h"
@@ -101,6 +102,7 @@ struct Node::Parts {
   Status read_secrets(std::string& cursor_secret);
   void start_filling_key_filter();
   Status ask_witness();
+  Status close_again(Instant closed);
   Status start_core();
   Status create_first_tenant();
   void watch();
@@ -154,6 +156,11 @@ struct Node::Parts {
 
 Status Node::Parts::open_stores() {
   Status placed = eventstore::make_directories(config.data_dir);
+  if (placed.ok() && !config.witness_file.empty() &&
+      eventstore::lies_in(config.witness_file, config.data_dir)) {
+    return invalid("the witness file " + config.witness_file +
+                   " lies in the data directory, with which it would be put back");
+  }
   const replay::LedgerFiles files(config.data_dir);
   const bool is_new =
       !eventstore::path_exists(files.log) && !eventstore::path_exists(files.watermark);
@@ -186,22 +193,37 @@ Status Node::Parts::open_stores() {
 /// more: only for a log that has nothing yet, or when told to, another takes its place.
 Status Node::Parts::ask_witness() {
   if (config.witness_file.empty()) return {};
-  const eventstore::LogHead head = log->head();
+  const replay::Seen seen = replay::see(*log);
   auto opened = replay::Witness::open(config.witness_file);
   if (opened.status().code() == StatusCode::kNotFound) {
-    if (head.entry_count > 0 && !config.witness_new) {
+    if (seen.head.entry_count > 0 && !config.witness_new) {
       return corrupt("witness " + config.witness_file + " is not there, and the ledger has " +
-                     std::to_string(head.next_position) +
+                     std::to_string(seen.head.next_position) +
                      " events; nobody can tell whether it had more. Put the file back; if there "
                      "never was one, or a restore is meant, start once with --witness-new");
     }
-    opened = replay::Witness::make(config.witness_file, head);
+    opened = replay::Witness::make(config.witness_file, seen);
   }
   if (!opened.ok()) return opened.status();
   // Only a witness that agrees is told more: what it knows is the proof.
   if (Status held = (*opened)->check(*log); !held.ok()) return held;
   witness = std::move(*opened);
-  return witness->remember(head);
+  if (Status closed = close_again(witness->closed()); !closed.ok()) return closed;
+  return witness->remember(replay::see(*log));
+}
+
+/// A watermark that was damaged or put back may have forgotten up to when the log was closed, and
+/// what was read as of such a time is final.
+Status Node::Parts::close_again(Instant closed) {
+  const Instant known = log->closed();
+  if (closed <= known) return {};
+  if (Status status = log->close(closed); !status.ok()) return status;
+  if (operator_log != nullptr) {
+    operator_log->repaired("watermark: the log was closed up to " + to_rfc3339(closed) +
+                           ", as the witness knows, and the watermark said " + to_rfc3339(known) +
+                           "; it is closed again");
+  }
+  return {};
 }
 
 /// Before the first event is recorded all secrets are there; with events, one that is missing was
@@ -370,7 +392,7 @@ void Node::Parts::watch_stores() {
 /// for.
 void Node::Parts::tell_witness() {
   if (witness == nullptr) return;
-  if (Status told = witness->remember(log->head()); !told.ok()) failed("witness", told);
+  if (Status told = witness->remember(replay::see(*log)); !told.ok()) failed("witness", told);
 }
 
 void Node::Parts::watch_disk() {

@@ -1,5 +1,6 @@
 #include "eventstore/files.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -14,6 +15,16 @@ namespace daybook::eventstore {
 
 Descriptor::~Descriptor() {
   if (value_ >= 0) ::close(value_);
+}
+
+Result<Descriptor> open_regular(const std::string& path, int flags) {
+  Descriptor file(::open(path.c_str(), flags | O_NONBLOCK | O_CLOEXEC));
+  if (file.get() < 0 && errno == ENOENT) return not_found(path + ": no such file");
+  if (file.get() < 0) return errno_status("open", path, errno);
+  struct stat info = {};
+  if (::fstat(file.get(), &info) != 0) return errno_status("look at", path, errno);
+  if (!S_ISREG(info.st_mode)) return io_error(path + ": is no regular file");
+  return file;
 }
 
 Status write_all(const Descriptor& file, std::string_view bytes, std::size_t offset,
@@ -32,6 +43,20 @@ Status write_all(const Descriptor& file, std::string_view bytes, std::size_t off
 bool path_exists(const std::string& path) {
   struct stat info = {};
   return ::stat(path.c_str(), &info) == 0;
+}
+
+bool lies_in(const std::string& path, const std::string& directory) {
+  // Absolute first: nothing that is not there is followed of a relative path.
+  std::error_code error;
+  const auto whole = [&error](const std::string& name) {
+    const auto from_root = std::filesystem::absolute(name, error);
+    auto real = std::filesystem::weakly_canonical(from_root, error);
+    return real.has_filename() ? real : real.parent_path();
+  };
+  const std::filesystem::path inner = whole(path);
+  const std::filesystem::path outer = whole(directory);
+  if (error) return false;  // Whoever opens it is told why.
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 Status check_reachable(const std::string& path) {

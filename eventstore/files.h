@@ -27,11 +27,18 @@ class Descriptor {
   int value_;
 };
 
+/// Opens a regular file that is there; never blocks, whatever has taken its name. `flags` as
+/// open(2). Errors: kNotFound: no such file; kIo, also for what is no regular file.
+Result<Descriptor> open_regular(const std::string& path, int flags);
+
 /// Writes all of the bytes from `offset` on, in as many calls as it takes. `path` names the file.
 Status write_all(const Descriptor& file, std::string_view bytes, std::size_t offset,
                  const std::string& path);
 
 bool path_exists(const std::string& path);
+
+/// Whether the path, links and `..` followed as far as they go, is the directory or below it.
+bool lies_in(const std::string& path, const std::string& directory);
 
 /// Whether path_exists can be believed: kIo if it cannot be told, as without a permission.
 Status check_reachable(const std::string& path);

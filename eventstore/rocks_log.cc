@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 
 #include "domain/base/check.h"
-#include "eventstore/directory_lock.h"
 #include "eventstore/files.h"
 #include "eventstore/log_verify.h"
+#include "eventstore/path_lock.h"
 #include "eventstore/rocks_log_db.h"
 #include "eventstore/rocks_log_testing.h"
 #include "eventstore/stored_log.h"
@@ -119,6 +119,8 @@ class RocksLog::Core {
   std::vector<std::string> findings() const {
     const OpenReport& report = log_->report();
     const bool is_mended = !options_.read_only;
+    const bool slot_damaged = report.watermark_slot_damaged;
+    constexpr const char* kPerhaps = "the watermark's damaged slot may have acknowledged them";
     std::vector<std::string> found;
     if (torn_tail_) {
       found.push_back(std::string("log: what lay beyond the watermark was torn, as a power cut ") +
@@ -127,17 +129,23 @@ class RocksLog::Core {
     }
     if (report.quarantined_entries > 0) {
       found.push_back("log: " + std::to_string(report.quarantined_entries) +
-                      " entries beyond the watermark did not continue the log; acknowledged to "
-                      "nobody, they were put aside");
+                      " entries beyond the watermark did not continue the log; " +
+                      (slot_damaged ? kPerhaps : "acknowledged to nobody") +
+                      ", they were put aside");
     }
     if (report.unacknowledged_entries > 0) {
-      found.push_back("log: " + std::to_string(report.unacknowledged_entries) +
-                      " entries beyond the watermark were whole; they count from now on");
+      found.push_back(
+          "log: " + std::to_string(report.unacknowledged_entries) +
+          " entries beyond the watermark were whole; " +
+          (slot_damaged ? std::string(kPerhaps) + ", they count" : "they count from now on"));
     }
-    if (report.watermark_slot_damaged) {
+    if (slot_damaged) {
       found.push_back(std::string("watermark: one of its two slots could not be read; ") +
-                      (is_mended ? "it was written anew" : "the next start writes it anew") +
-                      "; all events are there, a time that was read as final may be open again");
+                      (is_mended
+                           ? "it was written anew, and every entry that continues the log counts"
+                           : "entries beyond the other one were not looked at, the next start "
+                             "does and writes it anew") +
+                      "; a time that was read as final may be open again");
     }
     return found;
   }
@@ -152,7 +160,7 @@ class RocksLog::Core {
     if (options_.create_if_missing && ::mkdir(paths_.root.c_str(), 0700) != 0 && errno != EEXIST) {
       return errno_status("create directory", paths_.root, errno);
     }
-    auto lock = DirectoryLock::take(paths_.root);
+    auto lock = PathLock::take_directory(paths_.root);
     if (!lock.ok()) return lock.status();
     lock_ = std::move(*lock);
     return {};
@@ -222,8 +230,8 @@ class RocksLog::Core {
   const Paths paths_;
   const Options options_;
   const RocksLogHooks hooks_;
-  std::unique_ptr<DirectoryLock> lock_;  ///< Let go of last.
-  const RocksLogDb* db_ = nullptr;       ///< The rows of log_.
+  std::unique_ptr<PathLock> lock_;  ///< Let go of last.
+  const RocksLogDb* db_ = nullptr;  ///< The rows of log_.
   std::unique_ptr<StoredLog> log_;
   bool torn_tail_ = false;
 };

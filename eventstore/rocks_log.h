@@ -25,7 +25,7 @@ class RocksLog final : public EventLog {
     /// Opens beside a writer in another process and writes nothing. Ends at the watermark of the
     /// moment of opening.
     bool read_only = false;
-    /// The caller has the directory's DirectoryLock, or made the directory and is alone with it.
+    /// The caller has the directory's PathLock, or made the directory and is alone with it.
     bool locked_by_caller = false;
     Verify verify = Verify::kTail;
     std::uint32_t partition = 0;
@@ -34,7 +34,7 @@ class RocksLog final : public EventLog {
   };
   using OpenReport = StoredLog::OpenReport;
 
-  /// Opens the log in `dir`, for writing with the lock of the directory (directory_lock.h): it is
+  /// Opens the log in `dir`, for writing with the lock of the directory (path_lock.h): it is
   /// the ledger's, taken before anything is touched. Nothing is served from a log of which
   /// something acknowledged is gone. Errors: kNotFound: no log there; kConflict: open for writing
   /// elsewhere, or another ledger; kCorrupt: log or watermark missing or damaged, naming the
@@ -56,7 +56,8 @@ class RocksLog final : public EventLog {
   const std::string& ledger_id() const;
 
   /// In words for the operator: what opening found that an undisturbed log does not have, and what
-  /// became of it. No acknowledged event is among it. Empty: nothing.
+  /// became of it. No acknowledged event is lost by it, unless a slot of the watermark was damaged
+  /// as well as the log: then the slot that is left may be older. Empty: nothing.
   std::vector<std::string> findings() const;
 
   /// How many entries any opening so far has put aside. Errors: kIo, kCorrupt.

@@ -9,7 +9,7 @@ namespace daybook::eventstore {
 
 /// Writes a copy of `from`, up to its head of now, as a RocksLog in `dir`: every entry read,
 /// checked against the one before it and written anew, in large batches. `dir` must exist, hold no
-/// log, and be the caller's alone: locked (directory_lock.h) or made by it.
+/// log, and be the caller's alone: locked (path_lock.h) or made by it.
 ///
 /// The chain is the same, entry by entry. Errors: kCorrupt: what was read is not one chain from the
 /// first entry to the head; kConflict: there is a log; kIo. Crash: what lies in `dir` must not be

@@ -33,18 +33,20 @@ Result<WatermarkFile::Loaded> load_once(int descriptor, const std::string& path)
 }
 
 Result<WatermarkFile::Loaded> load_from(int descriptor, const std::string& path) {
-  // A read beside a writer may catch both slots halfway; the next read does not catch the same two.
+  // A read beside a writer may catch a slot halfway; the next read does not catch the same one.
   for (int attempt = 1;; ++attempt) {
     Result<WatermarkFile::Loaded> loaded = load_once(descriptor, path);
-    if (loaded.ok() || attempt == kReadAttemptsMax) return loaded;
+    const bool is_whole = loaded.ok() && !loaded->slot_damaged;
+    if (is_whole || attempt == kReadAttemptsMax) return loaded;
   }
 }
 
 Result<Descriptor> open_existing(const std::string& path, int flags) {
-  Descriptor file(::open(path.c_str(), flags | O_CLOEXEC));
-  if (file.get() >= 0) return file;
-  if (errno == ENOENT) return not_found("watermark " + path + ": no such file");
-  return errno_status("open", path, errno);
+  auto file = open_regular(path, flags);
+  if (file.status().code() == StatusCode::kNotFound) {
+    return not_found("watermark " + file.status().message());
+  }
+  return file;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "eventstore/decoded_entry.h"
-#include "eventstore/directory_lock.h"
+#include "eventstore/path_lock.h"
 #include "eventstore/files.h"
 #include "eventstore/json_text.h"
 #include "eventstore/private_store.h"
@@ -338,11 +338,11 @@ void let_pass(std::uint32_t generation, const Clock& clock) {
 }
 
 /// An empty directory that no other restore works in; it may be what one that was killed left.
-Result<std::unique_ptr<eventstore::DirectoryLock>> take_staging(const std::string& staging) {
+Result<std::unique_ptr<eventstore::PathLock>> take_staging(const std::string& staging) {
   if (::mkdir(staging.c_str(), 0700) != 0 && errno != EEXIST) {
     return errno_status("create directory", staging, errno);
   }
-  auto lock = eventstore::DirectoryLock::take(staging);
+  auto lock = eventstore::PathLock::take_directory(staging);
   if (!lock.ok()) return lock.status();
   std::error_code error;
   std::vector<std::filesystem::path> left;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "domain/base/check.h"
+#include "domain/base/time.h"
 #include "eventstore/decoded_entry.h"
 #include "projections/all_projections.h"
 #include "projections/checkpoint.h"
@@ -96,7 +97,7 @@ class Attempt {
       return tables.status();
     }
     // Before the log: beside a server it goes on.
-    eventstore::LogHead seen;
+    Seen seen;
     if (!options_.witness_file.empty()) {
       const auto witness = seen_by_witness(options_.witness_file);
       if (!witness.ok()) return witness.status();
@@ -111,8 +112,14 @@ class Attempt {
     report_.head = log_->head();
     report_.ledger_id = log_->ledger_id();
     report_.notes = log_->findings();
-    if (Status held = check_seen(options_.witness_file, seen, *log_); !held.ok()) {
+    if (Status held = check_seen(options_.witness_file, seen.head, *log_); !held.ok()) {
       return settled(held, "witness", options_.witness_file, "a log that holds what was seen");
+    }
+    if (seen.closed > log_->closed()) {
+      report_.notes.push_back("watermark: the log was closed up to " + to_rfc3339(seen.closed) +
+                              ", as the witness knows, and the watermark says " +
+                              to_rfc3339(log_->closed()) +
+                              "; the next start with the witness closes it again");
     }
     if (!damaged_projections_.ok()) {
       return settled(damaged_projections_, "projections", files.projections,

@@ -10,6 +10,7 @@ namespace {
 
 using eventstore::EventLog;
 using eventstore::LogHead;
+using eventstore::PathLock;
 using eventstore::WatermarkFile;
 
 std::string describe(const LogHead& head) {
@@ -33,6 +34,8 @@ Result<std::optional<LogHead>> head_behind(const EventLog& log, const LogHead& s
 
 }  // namespace
 
+Seen see(const EventLog& log) { return {log.head(), log.closed()}; }
+
 Status check_seen(const std::string& path, const LogHead& seen, const EventLog& log) {
   if (seen.entry_count == 0) return {};
   const std::string both =
@@ -50,33 +53,38 @@ Status check_seen(const std::string& path, const LogHead& seen, const EventLog& 
 }
 
 Result<std::unique_ptr<Witness>> Witness::open(const std::string& path) {
+  auto lock = PathLock::take_file(path);
+  if (!lock.ok()) {
+    return Status(lock.status().code(), "witness " + lock.status().message());
+  }
   auto file = WatermarkFile::open(path);
   if (!file.ok()) return file.status();
   // What is in memory alone is no proof once the power has gone.
   if (Status confirmed = (*file)->confirm(); !confirmed.ok()) return confirmed;
-  return std::unique_ptr<Witness>(new Witness(path, std::move(*file)));
+  return std::unique_ptr<Witness>(new Witness(path, std::move(*lock), std::move(*file)));
 }
 
-Result<std::unique_ptr<Witness>> Witness::make(const std::string& path, const LogHead& head) {
+Result<std::unique_ptr<Witness>> Witness::make(const std::string& path, const Seen& seen) {
   const std::string fresh = path + ".new";
-  if (Status made = WatermarkFile::create(fresh, head); !made.ok()) return made;
+  if (Status made = WatermarkFile::create(fresh, seen.head, seen.closed); !made.ok()) return made;
   if (Status named = rename_durably(fresh, path); !named.ok()) return named;
   return open(path);
 }
 
-Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_, log); }
+Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_.head, log); }
 
-Status Witness::remember(const LogHead& head) {
-  if (head == seen_) return {};
-  if (Status status = file_->store(head, {}); !status.ok()) return status;
-  seen_ = head;
+Status Witness::remember(const Seen& seen) {
+  if (Status there = lock_->check_present(); !there.ok()) return there;
+  if (seen == seen_) return {};
+  if (Status status = file_->store(seen.head, seen.closed); !status.ok()) return status;
+  seen_ = seen;
   return {};
 }
 
-Result<LogHead> seen_by_witness(const std::string& path) {
+Result<Seen> seen_by_witness(const std::string& path) {
   const auto loaded = WatermarkFile::load(path);
   if (!loaded.ok()) return loaded.status();
-  return loaded->head;
+  return Seen{loaded->head, loaded->closed};
 }
 
 }  // namespace daybook::replay

@@ -4,16 +4,30 @@
 #include <string>
 
 #include "domain/base/result.h"
+#include "domain/base/time.h"
 #include "eventstore/event_log.h"
+#include "eventstore/path_lock.h"
 #include "eventstore/watermark.h"
 
 namespace daybook::replay {
 
-/// A place outside of a ledger's directory that remembers a head of its log. A directory that is
+/// What a witness remembers of a log.
+struct Seen {
+  eventstore::LogHead head;
+  Instant closed;  ///< EventLog::closed().
+
+  bool operator==(const Seen&) const = default;
+};
+
+/// What `log` shows now.
+Seen see(const eventstore::EventLog& log);
+
+/// A place outside of a ledger's directory that remembers how far its log was. A directory that is
 /// put back as a whole to how it was brings its own watermark along; here it shows.
 ///
 /// A file of the form of eventstore/watermark.h. It is as new as its last remember(): what was
-/// acknowledged later and rolled back does not show. Best on another disk, with other rights.
+/// acknowledged later and rolled back does not show. Best on another disk, with other rights. One
+/// process has it at a time.
 ///
 /// Thread rule: one thread. Crash: the file holds the head before or the one after; while it is
 /// made there is none, and at most a `.new` beside it, which nobody reads and the next make()
@@ -21,33 +35,41 @@ namespace daybook::replay {
 class Witness {
  public:
   /// Errors: kNotFound: no such file, so that what was seen is unknown; kCorrupt: it is there and
-  /// cannot be believed; kIo.
+  /// cannot be believed; kConflict: another process has it; kIo, also for what is no regular file.
   static Result<std::unique_ptr<Witness>> open(const std::string& path);
 
-  /// Makes the file, with `head` as what was seen. For a log that nobody has seen yet, or on the
-  /// operator's word: whatever was rolled back before does not show. Errors: kIo.
-  static Result<std::unique_ptr<Witness>> make(const std::string& path,
-                                               const eventstore::LogHead& head);
+  /// Makes the file. For a log that nobody has seen yet, or on the operator's word: whatever was
+  /// rolled back before does not show. Errors: kIo, kConflict as open().
+  static Result<std::unique_ptr<Witness>> make(const std::string& path, const Seen& seen);
 
-  /// Whether the log holds all that was seen. Errors: kCorrupt: it does not reach that far, or has
-  /// another past; kIo.
+  /// Up to when the log was closed. One with a damaged or older watermark may have forgotten that.
+  Instant closed() const { return seen_.closed; }
+
+  /// Whether the log holds all events that were seen. Errors: kCorrupt: it does not reach that far,
+  /// or has another past; kIo.
   Status check(const eventstore::EventLog& log) const;
 
-  /// Writes and syncs the head, unless it was the last. Errors are final.
-  Status remember(const eventstore::LogHead& head);
+  /// Writes and syncs what is seen, unless it was the last. Errors are final: kIo, also once the
+  /// file was removed, for then nobody would find what it remembers.
+  Status remember(const Seen& seen);
 
  private:
-  Witness(std::string path, std::unique_ptr<eventstore::WatermarkFile> file)
-      : path_(std::move(path)), file_(std::move(file)), seen_(file_->at_open().head) {}
+  Witness(std::string path, std::unique_ptr<eventstore::PathLock> lock,
+          std::unique_ptr<eventstore::WatermarkFile> file)
+      : path_(std::move(path)),
+        lock_(std::move(lock)),
+        file_(std::move(file)),
+        seen_{file_->at_open().head, file_->at_open().closed} {}
 
   std::string path_;
+  std::unique_ptr<eventstore::PathLock> lock_;
   std::unique_ptr<eventstore::WatermarkFile> file_;
-  eventstore::LogHead seen_;
+  Seen seen_;
 };
 
 /// What a witness has seen, for a check beside a server: read it before the log is opened. Errors:
 /// kNotFound: no such file; kCorrupt; kIo.
-Result<eventstore::LogHead> seen_by_witness(const std::string& path);
+Result<Seen> seen_by_witness(const std::string& path);
 /// As Witness::check().
 Status check_seen(const std::string& path, const eventstore::LogHead& seen,
                   const eventstore::EventLog& log);

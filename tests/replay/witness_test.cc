@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "eventstore/fake_log.h"
 #include "eventstore/files.h"
@@ -31,7 +32,7 @@ void fill(FakeLog& log, int entries, const std::string& variant = "") {
 
 TEST(WitnessTest, what_has_seen_nothing_agrees_with_every_log) {
   const eventstore::TempDir dir;
-  const auto witness = Witness::make(dir.file("witness"), LogHead());
+  const auto witness = Witness::make(dir.file("witness"), Seen());
   ASSERT_TRUE(witness.ok()) << witness.status().message();
   FakeLog log;
   EXPECT_TRUE((*witness)->check(log).ok());
@@ -45,7 +46,7 @@ TEST(WitnessTest, a_log_that_went_on_holds_what_was_seen_at_every_point) {
   for (int i = 0; i < 12; ++i) {
     fill(log, 1);
     const std::string path = dir.file("witness" + std::to_string(i));
-    ASSERT_TRUE((*Witness::make(path, LogHead()))->remember(log.head()).ok());
+    ASSERT_TRUE((*Witness::make(path, Seen()))->remember(see(log)).ok());
   }
   for (int i = 0; i < 12; ++i) {
     const auto again = Witness::open(dir.file("witness" + std::to_string(i)));
@@ -59,8 +60,8 @@ TEST(WitnessTest, a_log_that_was_rolled_back_is_named) {
   const eventstore::TempDir dir;
   FakeLog log;
   fill(log, 6);
-  const auto witness = Witness::make(dir.file("witness"), LogHead());
-  ASSERT_TRUE((*witness)->remember(log.head()).ok());
+  const auto witness = Witness::make(dir.file("witness"), Seen());
+  ASSERT_TRUE((*witness)->remember(see(log)).ok());
   FakeLog older;
   fill(older, 5);
   const Status held = (*witness)->check(older);
@@ -72,8 +73,8 @@ TEST(WitnessTest, a_log_that_was_rolled_back_and_written_on_is_named) {
   const eventstore::TempDir dir;
   FakeLog log;
   fill(log, 6);
-  const auto witness = Witness::make(dir.file("witness"), LogHead());
-  ASSERT_TRUE((*witness)->remember(log.head()).ok());
+  const auto witness = Witness::make(dir.file("witness"), Seen());
+  ASSERT_TRUE((*witness)->remember(see(log)).ok());
   FakeLog other;
   fill(other, 4);
   fill(other, 6, "other");
@@ -92,13 +93,59 @@ TEST(WitnessTest, one_that_is_made_has_seen_the_head_it_is_given) {
   const eventstore::TempDir dir;
   FakeLog log;
   fill(log, 6);
-  ASSERT_TRUE(Witness::make(dir.file("witness"), log.head()).ok());
+  ASSERT_TRUE(Witness::make(dir.file("witness"), see(log)).ok());
   FakeLog older;
   fill(older, 5);
   const auto again = Witness::open(dir.file("witness"));
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE((*again)->check(log).ok());
   EXPECT_EQ((*again)->check(older).code(), StatusCode::kCorrupt);
+}
+
+TEST(WitnessTest, up_to_when_the_log_was_closed_is_remembered) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  fill(log, 2);
+  const Instant later{log.closed().micros + 1'000'000};
+  ASSERT_TRUE(log.close(later).ok());
+  ASSERT_TRUE((*Witness::make(dir.file("witness"), Seen()))->remember(see(log)).ok());
+  EXPECT_EQ((*Witness::open(dir.file("witness")))->closed(), later);
+  const auto seen = seen_by_witness(dir.file("witness"));
+  ASSERT_TRUE(seen.ok());
+  EXPECT_EQ(*seen, see(log));
+}
+
+TEST(WitnessTest, one_process_has_it_at_a_time) {
+  const eventstore::TempDir dir;
+  const std::string path = dir.file("witness");
+  {
+    const auto first = Witness::make(path, Seen());
+    ASSERT_TRUE(first.ok());
+    EXPECT_EQ(Witness::open(path).status().code(), StatusCode::kConflict);
+    EXPECT_TRUE(seen_by_witness(path).ok());
+  }
+  EXPECT_TRUE(Witness::open(path).ok());
+}
+
+TEST(WitnessTest, what_is_no_regular_file_is_refused_at_once) {
+  const eventstore::TempDir dir;
+  ASSERT_EQ(::mkfifo(dir.file("pipe").c_str(), 0600), 0);
+  for (const std::string& path : {dir.file("pipe"), dir.file("")}) {
+    EXPECT_EQ(Witness::open(path).status().code(), StatusCode::kIo) << path;
+    EXPECT_EQ(seen_by_witness(path).status().code(), StatusCode::kIo) << path;
+  }
+}
+
+TEST(WitnessTest, one_that_is_removed_or_replaced_takes_nothing_more) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  const auto witness = Witness::make(dir.file("witness"), Seen());
+  ASSERT_TRUE((*witness)->remember(see(log)).ok());
+  eventstore::write_file(dir.file("other"), "");
+  std::filesystem::rename(dir.file("other"), dir.file("witness"));
+  EXPECT_EQ((*witness)->remember(see(log)).code(), StatusCode::kIo);
+  fill(log, 1);
+  EXPECT_EQ((*witness)->remember(see(log)).code(), StatusCode::kIo);
 }
 
 TEST(WitnessTest, a_damaged_file_is_not_believed) {
@@ -116,14 +163,14 @@ TEST(WitnessTest, one_that_could_not_be_made_whole_is_made_by_the_next_opening) 
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const struct rlimit small = {4'096, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  const Status refused = Witness::make(dir.file("witness"), LogHead()).status();
+  const Status refused = Witness::make(dir.file("witness"), Seen()).status();
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   std::signal(SIGXFSZ, handler);
   ASSERT_FALSE(refused.ok());
   // What is left is no witness, neither for a start nor for verify.
   EXPECT_EQ(Witness::open(dir.file("witness")).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(seen_by_witness(dir.file("witness")).status().code(), StatusCode::kNotFound);
-  const auto again = Witness::make(dir.file("witness"), LogHead());
+  const auto again = Witness::make(dir.file("witness"), Seen());
   EXPECT_TRUE(again.ok()) << again.status().message();
   EXPECT_FALSE(eventstore::path_exists(dir.file("witness.new")));
 }
@@ -141,7 +188,7 @@ TEST(WitnessTest, verify_finds_a_directory_that_was_put_back_as_a_whole) {
     const LogHead head = (*log)->head();
     ASSERT_EQ((*log)->append(eventstore::next_entry(head, 0)),
               eventstore::AppendOutcome::kCommitted);
-    ASSERT_TRUE((*Witness::make(path, LogHead()))->remember((*log)->head()).ok());
+    ASSERT_TRUE((*Witness::make(path, Seen()))->remember(see(**log)).ok());
   }
   VerifyOptions options;
   options.witness_file = path;
