@@ -68,7 +68,8 @@ class EventLog {
   virtual AppendOutcome append(const Entry& entry) = 0;
 
   /// The moment at or before which nothing is recorded any more: that of the last event, or a later
-  /// one that was closed. Never goes back, whatever the clock does between two openings.
+  /// one that was closed. Never goes back, whatever the clock does between two openings, but where
+  /// the place that remembers it was damaged or put back.
   virtual Instant closed() const = 0;
 
   /// Makes closed() >= time, durably; without a write where it is. The caller sees to it that no

@@ -51,6 +51,7 @@ void Ledger::submit(Command command, Completion complete) {
     const std::lock_guard lock(mutex_);
     if (!stopping_) {
       enqueue(std::move(*prepared));
+      // With the lock: after it this thread, which nobody waits for, might find the ledger gone.
       if (may_decide()) sequencer_wakes_.notify_one();
       return;
     }

@@ -19,8 +19,8 @@ class OperatorLog {
   /// `what`: a few fixed words. `request_id` is empty where no single request is concerned.
   virtual void failed(std::string_view what, const Status& cause, std::string_view request_id) = 0;
 
-  /// Something was found as it should not be and was mended, which lost no event that was
-  /// acknowledged: in words.
+  /// Something was found as it should not be and was mended: in words. Where they do not
+  /// say otherwise, no event that was acknowledged was lost.
   virtual void repaired(std::string_view found) = 0;
 };
 
