@@ -207,8 +207,8 @@ Status Node::Parts::ask_witness() {
   if (!opened.ok()) return opened.status();
   // Only a witness that agrees is told more: what it knows is the proof.
   if (Status held = (*opened)->check(*log); !held.ok()) return held;
+  if (Status closed = close_again((*opened)->closed()); !closed.ok()) return closed;
   witness = std::move(*opened);
-  if (Status closed = close_again(witness->closed()); !closed.ok()) return closed;
   return witness->remember(replay::see(*log));
 }
 

@@ -19,9 +19,20 @@ Result<std::unique_ptr<PathLock>> PathLock::take_directory(const std::string& pa
 }
 
 Result<std::unique_ptr<PathLock>> PathLock::take_file(const std::string& path) {
-  auto file = open_regular(path, O_RDONLY);
+  // For writing: where flock is made of locks on ranges, as on NFS, it takes that.
+  auto file = open_regular(path, O_RDWR);
   if (!file.ok()) return file.status();
   return take(path, std::move(*file));
+}
+
+Result<std::unique_ptr<PathLock>> PathLock::take_new_file(const std::string& path) {
+  const Descriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600));
+  if (made.get() < 0) return errno_status("create", path, errno);
+  auto lock = take_file(path);
+  if (lock.status().code() == StatusCode::kNotFound) {
+    return conflict(path + ": was put to its place meanwhile");
+  }
+  return lock;
 }
 
 Result<std::unique_ptr<PathLock>> PathLock::take(const std::string& path, Descriptor file) {
@@ -31,13 +42,19 @@ Result<std::unique_ptr<PathLock>> PathLock::take(const std::string& path, Descri
     return errno_status("lock", path, errno);
   }
   // Whoever had it may have put another one there meanwhile.
+  if (!lock->is_named()) return conflict(path + ": was replaced meanwhile");
+  return lock;
+}
+
+bool PathLock::is_named() const {
   struct stat held = {};
   struct stat named = {};
-  if (::fstat(lock->file_.get(), &held) != 0 || ::stat(path.c_str(), &named) != 0 ||
-      held.st_dev != named.st_dev || held.st_ino != named.st_ino) {
-    return conflict(path + ": was replaced meanwhile");
-  }
-  return lock;
+  return ::fstat(file_.get(), &held) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+Status PathLock::check_named() const {
+  return is_named() ? Status() : io_error(path_ + ": was removed, renamed or replaced");
 }
 
 Status PathLock::check_present(const std::vector<std::string>& names) const {

@@ -22,6 +22,9 @@ class PathLock {
   static Result<std::unique_ptr<PathLock>> take_directory(const std::string& path);
   /// The same of a regular file; kIo: it is something else.
   static Result<std::unique_ptr<PathLock>> take_file(const std::string& path);
+  /// The same, and makes an empty file if there is none. kConflict also where another process put
+  /// it to its place meanwhile.
+  static Result<std::unique_ptr<PathLock>> take_new_file(const std::string& path);
 
   ~PathLock() = default;
   PathLock(const PathLock&) = delete;
@@ -31,10 +34,18 @@ class PathLock {
 
   /// Whether it still exists, under whatever name, and a directory with these names in it.
   /// Errors: kIo naming what is gone.
-  Status check_present(const std::vector<std::string>& names = {}) const;
+  Status check_present(const std::vector<std::string>& names) const;
+
+  /// The holder renamed it.
+  void renamed_to(const std::string& path) { path_ = path; }
+
+  /// Whether it still stands under its own name. Errors: kIo: another one or none does.
+  Status check_named() const;
 
  private:
   PathLock(std::string path, Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
+  /// Whether the name still stands for what is open.
+  bool is_named() const;
   /// Locks what was opened under that name.
   static Result<std::unique_ptr<PathLock>> take(const std::string& path, Descriptor file);
 

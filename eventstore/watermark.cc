@@ -34,11 +34,13 @@ Result<WatermarkFile::Loaded> load_once(int descriptor, const std::string& path)
 
 Result<WatermarkFile::Loaded> load_from(int descriptor, const std::string& path) {
   // A read beside a writer may catch a slot halfway; the next read does not catch the same one.
-  for (int attempt = 1;; ++attempt) {
-    Result<WatermarkFile::Loaded> loaded = load_once(descriptor, path);
-    const bool is_whole = loaded.ok() && !loaded->slot_damaged;
-    if (is_whole || attempt == kReadAttemptsMax) return loaded;
+  Result<WatermarkFile::Loaded> best = load_once(descriptor, path);
+  for (int attempt = 1; attempt < kReadAttemptsMax; ++attempt) {
+    if (best.ok() && !best->slot_damaged) break;
+    Result<WatermarkFile::Loaded> again = load_once(descriptor, path);
+    if (again.ok()) best = std::move(again);
   }
+  return best;
 }
 
 Result<Descriptor> open_existing(const std::string& path, int flags) {

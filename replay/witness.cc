@@ -1,5 +1,6 @@
 #include "replay/witness.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "eventstore/entry.h"
@@ -32,6 +33,10 @@ Result<std::optional<LogHead>> head_behind(const EventLog& log, const LogHead& s
   }
 }
 
+Status in_words(const Status& status) {
+  return Status(status.code(), "witness " + status.message());
+}
+
 }  // namespace
 
 Seen see(const EventLog& log) { return {log.head(), log.closed()}; }
@@ -54,30 +59,42 @@ Status check_seen(const std::string& path, const LogHead& seen, const EventLog& 
 
 Result<std::unique_ptr<Witness>> Witness::open(const std::string& path) {
   auto lock = PathLock::take_file(path);
-  if (!lock.ok()) {
-    return Status(lock.status().code(), "witness " + lock.status().message());
-  }
+  if (!lock.ok()) return in_words(lock.status());
+  return open_locked(path, std::move(*lock));
+}
+
+Result<std::unique_ptr<Witness>> Witness::open_locked(const std::string& path,
+                                                      std::unique_ptr<PathLock> lock) {
   auto file = WatermarkFile::open(path);
   if (!file.ok()) return file.status();
   // What is in memory alone is no proof once the power has gone.
   if (Status confirmed = (*file)->confirm(); !confirmed.ok()) return confirmed;
-  return std::unique_ptr<Witness>(new Witness(path, std::move(*lock), std::move(*file)));
+  return std::unique_ptr<Witness>(new Witness(path, std::move(lock), std::move(*file)));
 }
 
 Result<std::unique_ptr<Witness>> Witness::make(const std::string& path, const Seen& seen) {
   const std::string fresh = path + ".new";
+  auto lock = PathLock::take_new_file(fresh);
+  if (!lock.ok()) return in_words(lock.status());
+  // Whoever had the lock before may have made it.
+  if (eventstore::path_exists(path)) {
+    if (Status removed = remove_tree(fresh); !removed.ok()) return removed;
+    return conflict("witness " + path + ": was made meanwhile");
+  }
   if (Status made = WatermarkFile::create(fresh, seen.head, seen.closed); !made.ok()) return made;
   if (Status named = rename_durably(fresh, path); !named.ok()) return named;
-  return open(path);
+  (*lock)->renamed_to(path);
+  return open_locked(path, std::move(*lock));
 }
 
 Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_.head, log); }
 
 Status Witness::remember(const Seen& seen) {
-  if (Status there = lock_->check_present(); !there.ok()) return there;
-  if (seen == seen_) return {};
-  if (Status status = file_->store(seen.head, seen.closed); !status.ok()) return status;
-  seen_ = seen;
+  if (Status there = lock_->check_named(); !there.ok()) return there;
+  const Seen next = {seen.head, std::max(seen.closed, seen_.closed)};
+  if (next == seen_) return {};
+  if (Status status = file_->store(next.head, next.closed); !status.ok()) return status;
+  seen_ = next;
   return {};
 }
 

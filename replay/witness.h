@@ -29,9 +29,8 @@ Seen see(const eventstore::EventLog& log);
 /// acknowledged later and rolled back does not show. Best on another disk, with other rights. One
 /// process has it at a time.
 ///
-/// Thread rule: one thread. Crash: the file holds the head before or the one after; while it is
-/// made there is none, and at most a `.new` beside it, which nobody reads and the next make()
-/// replaces.
+/// Thread rule: one thread. Crash: the file holds what was seen before or after; while it is made
+/// there is none, and at most a `.new` beside it, which nobody reads and the next make() takes.
 class Witness {
  public:
   /// Errors: kNotFound: no such file, so that what was seen is unknown; kCorrupt: it is there and
@@ -39,7 +38,8 @@ class Witness {
   static Result<std::unique_ptr<Witness>> open(const std::string& path);
 
   /// Makes the file. For a log that nobody has seen yet, or on the operator's word: whatever was
-  /// rolled back before does not show. Errors: kIo, kConflict as open().
+  /// rolled back before does not show. Errors: kConflict: it is there, or another process makes it;
+  /// kIo.
   static Result<std::unique_ptr<Witness>> make(const std::string& path, const Seen& seen);
 
   /// Up to when the log was closed. One with a damaged or older watermark may have forgotten that.
@@ -49,11 +49,14 @@ class Witness {
   /// or has another past; kIo.
   Status check(const eventstore::EventLog& log) const;
 
-  /// Writes and syncs what is seen, unless it was the last. Errors are final: kIo, also once the
-  /// file was removed, for then nobody would find what it remembers.
+  /// Writes and syncs what is seen, unless it was the last; closed() never goes back. Errors are
+  /// final: kIo, also once another file or none has its name, for then nobody would find what it
+  /// remembers.
   Status remember(const Seen& seen);
 
  private:
+  static Result<std::unique_ptr<Witness>> open_locked(const std::string& path,
+                                                      std::unique_ptr<eventstore::PathLock> lock);
   Witness(std::string path, std::unique_ptr<eventstore::PathLock> lock,
           std::unique_ptr<eventstore::WatermarkFile> file)
       : path_(std::move(path)),

@@ -2,7 +2,9 @@
 
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -146,6 +148,58 @@ TEST(WitnessTest, one_that_is_removed_or_replaced_takes_nothing_more) {
   EXPECT_EQ((*witness)->remember(see(log)).code(), StatusCode::kIo);
   fill(log, 1);
   EXPECT_EQ((*witness)->remember(see(log)).code(), StatusCode::kIo);
+
+  const auto moved = Witness::make(dir.file("moved"), Seen());
+  std::filesystem::rename(dir.file("moved"), dir.file("elsewhere"));
+  EXPECT_EQ((*moved)->remember(see(log)).code(), StatusCode::kIo);
+}
+
+TEST(WitnessTest, one_that_is_there_is_not_made_again) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  fill(log, 3);
+  const auto first = Witness::make(dir.file("witness"), see(log));
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(Witness::make(dir.file("witness"), Seen()).status().code(), StatusCode::kConflict);
+  EXPECT_EQ(seen_by_witness(dir.file("witness"))->head, log.head());
+}
+
+TEST(WitnessTest, of_many_that_make_it_at_once_one_has_it) {
+  const eventstore::TempDir dir;
+  for (int round = 0; round < 20; ++round) {
+    const std::string path = dir.file("witness" + std::to_string(round));
+    std::vector<std::future<Result<std::unique_ptr<Witness>>>> tries;
+    for (int i = 0; i < 4; ++i) {
+      tries.push_back(
+          std::async(std::launch::async, [&path] { return Witness::make(path, Seen()); }));
+    }
+    std::vector<Result<std::unique_ptr<Witness>>> outcomes;
+    for (auto& one : tries) outcomes.push_back(one.get());
+    int made = 0;
+    for (const auto& outcome : outcomes) {
+      if (outcome.ok()) {
+        ++made;
+        EXPECT_TRUE((*outcome)->remember(Seen()).ok());
+      } else {
+        EXPECT_EQ(outcome.status().code(), StatusCode::kConflict) << outcome.status().message();
+      }
+    }
+    EXPECT_EQ(made, 1);
+  }
+}
+
+TEST(WitnessTest, what_was_closed_stays_so) {
+  const eventstore::TempDir dir;
+  FakeLog log;
+  fill(log, 2);
+  const Instant later{log.closed().micros + 1'000'000};
+  const auto witness = Witness::make(dir.file("witness"), Seen{log.head(), later});
+  ASSERT_TRUE(witness.ok());
+  fill(log, 1);
+  ASSERT_LT(log.closed(), later);
+  ASSERT_TRUE((*witness)->remember(see(log)).ok());
+  EXPECT_EQ((*witness)->closed(), later);
+  EXPECT_EQ(seen_by_witness(dir.file("witness"))->closed, later);
 }
 
 TEST(WitnessTest, a_damaged_file_is_not_believed) {
