@@ -422,7 +422,7 @@ class LedgerCase(unittest.TestCase):
             raise TimeoutError(f"the test took more than {self.limit_seconds} s")
 
         def failures():
-            return len(result.errors) + len(result.failures) + getattr(result, "failed", 0)
+            return len(result.errors) + len(result.failures)
 
         known = failures()
         before = signal.signal(signal.SIGALRM, on_alarm)

@@ -3,9 +3,9 @@
 fault_shim.c is compiled with `cc` once per run and preloaded; its orders lie in a mapped file.
 """
 
-import atexit
 import errno
 import mmap
+import multiprocessing.util
 import os
 import resource
 import shutil
@@ -30,7 +30,8 @@ def shim():
     global _shim
     if _shim is None:
         folder = tempfile.mkdtemp(prefix="daybook-shim-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        # Also at the end of a worker process, where atexit calls nothing.
+        multiprocessing.util.Finalize(None, shutil.rmtree, (folder, True), exitpriority=0)
         path = os.path.join(folder, "fault_shim.so")
         subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o", path,
                         os.path.join(HERE, "fault_shim.c"), "-ldl"], check=True, timeout=60)

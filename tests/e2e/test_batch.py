@@ -212,6 +212,7 @@ class BatchTest(LedgerCase):
 
 
 class BesideBatchesTest(LedgerCase):
+    ALONE = True
 
     def setUp(self):
         self.server = Server()

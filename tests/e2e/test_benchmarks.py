@@ -29,6 +29,8 @@ ROW_SECONDS = 120
 
 
 class RowsTest(unittest.TestCase):
+    ALONE = True
+
     def setUp(self):
         # Beside the binary, not in /tmp: PostgreSQL's user must be able to enter it.
         self.place = tempfile.mkdtemp(prefix="bench-test-", dir=os.path.dirname(binary()))

@@ -48,6 +48,7 @@ def free_address():
 
 
 class Pasted(unittest.TestCase):
+    ALONE = True  # It builds, and takes a port that was free a moment ago.
     """Two terminals in one folder, which is like a clone that has been built."""
 
     def setUp(self):

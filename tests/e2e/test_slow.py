@@ -22,6 +22,7 @@ MEMORY_MAX = 768 << 20  # bodies 128, answers 128, commands 64, window 192, stre
 
 
 class SiegeCase(LoadCase):
+    ALONE = True
 
     def setUp(self):
         super().setUp()

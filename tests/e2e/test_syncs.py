@@ -23,6 +23,8 @@ GRACE_SECONDS = 0.5  # from the failed call to the end of what it ends
 
 
 class SyncFailsTest(FaultCase):
+    ALONE = True
+
     limit_seconds = 180 + 30 * SYNCS
 
     def setUp(self):
