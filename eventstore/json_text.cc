@@ -127,9 +127,8 @@ std::string JsonObject::text() const& {
   return out;
 }
 std::string JsonObject::text() && {
-  if (!in_order_) return sorted();
-  std::string out = std::move(text_);
-  out.push_back('}');
+  if (in_order_) text_.push_back('}');
+  std::string out = in_order_ ? std::move(text_) : sorted();
   *this = JsonObject();
   return out;
 }

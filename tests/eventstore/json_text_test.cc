@@ -46,6 +46,12 @@ TEST(JsonTextTest, the_example_of_rfc_8785_sorts_as_printed_there) {
 TEST(JsonTextTest, an_object_takes_every_kind_of_value) {
   EXPECT_EQ(JsonObject().text(), "{}");
   EXPECT_TRUE(JsonObject().empty());
+  for (const bool in_order : {true, false}) {
+    JsonObject taken;
+    taken.number(in_order ? "a" : "b", 1).number(in_order ? "b" : "a", 2);
+    EXPECT_EQ(std::move(taken).text(), in_order ? R"({"a":1,"b":2})" : R"({"a":2,"b":1})");
+    EXPECT_EQ(taken.null("c").text(), R"({"c":null})") << "it is a new one";
+  }
   JsonObject object;
   object.null("n").boolean("t", true).boolean("f", false).number("u", UINT64_MAX).raw("r", "[1]");
   EXPECT_FALSE(object.empty());
