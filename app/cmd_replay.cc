@@ -129,6 +129,7 @@ int rebuild(const Options& options) {
   const auto done = replay::rebuild(options.data, eventstore::SystemClock(), shown.callback());
   shown.clear();
   if (!done.ok()) return report(done.status());
+  for (const std::string& note : done->notes) std::cerr << "daybook: repaired: " << note << '\n';
   const std::uint64_t rate = done->events_per_second();
   print(options,
         eventstore::JsonObject()

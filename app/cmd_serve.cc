@@ -83,6 +83,11 @@ int serve(const Config& config, const std::vector<std::string>& unknown_variable
     static_cast<void>(messages.flush(LineWriter::kEndTime));
     std::_Exit(kExitFailed);
   }
+  // What failed on the way out, as the last telling of a witness, was told when it did.
+  if (const Status failure = node->failure(); !failure.ok()) {
+    messages.say("daybook: " + failure.message());
+    return kExitFailed;
+  }
   messages.write(MessageLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
   return kExitOk;
 }

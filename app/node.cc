@@ -92,6 +92,16 @@ Result<api::HttpServerConfig> edge_of(const Config& config) {
   return edge;
 }
 
+/// Before a ledger is begun: a witness that has seen one tells that the place is wrong.
+Status check_unseen(const Config& config) {
+  if (config.witness_file.empty()) return {};
+  const auto seen = replay::seen_by_witness(config.witness_file);
+  if (!seen.ok() || seen->head.entry_count == 0) return {};  // Opening it says what is wrong.
+  return corrupt("witness " + config.witness_file + " has seen " +
+                 std::to_string(seen->head.next_position) + " events, and there is no ledger in " +
+                 config.data_dir);
+}
+
 }  // namespace
 
 struct Node::Parts {
@@ -166,6 +176,9 @@ Status Node::Parts::open_stores() {
       !eventstore::path_exists(files.log) && !eventstore::path_exists(files.watermark);
   if (placed.ok() && is_new) placed = replay::check_new_place(config.data_dir);
   if (!placed.ok()) return placed;
+  if (is_new) {
+    if (Status unseen = check_unseen(config); !unseen.ok()) return unseen;
+  }
   RocksLog::Options log_options;
   log_options.create_if_missing = true;
   // An identity is given once, to a ledger that has none.
@@ -207,6 +220,9 @@ Status Node::Parts::ask_witness() {
   if (!opened.ok()) return opened.status();
   // Only a witness that agrees is told more: what it knows is the proof.
   if (Status held = (*opened)->check(*log); !held.ok()) return held;
+  if (operator_log != nullptr) {
+    for (const std::string& found : (*opened)->findings()) operator_log->repaired(found);
+  }
   if (Status closed = close_again((*opened)->closed()); !closed.ok()) return closed;
   witness = std::move(*opened);
   return witness->remember(replay::see(*log));
@@ -497,6 +513,7 @@ void Node::stop() {
   parts.wakes.notify_all();
   if (parts.watcher.joinable()) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
+  if (parts.server != nullptr) parts.watch_stores();
   parts.tell_witness();
   if (parts.batches != nullptr) parts.batches->stop();
   if (parts.workers != nullptr) parts.workers->stop();

@@ -26,7 +26,8 @@ Result<std::unique_ptr<PathLock>> PathLock::take_file(const std::string& path) {
 }
 
 Result<std::unique_ptr<PathLock>> PathLock::take_new_file(const std::string& path) {
-  const Descriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0600));
+  const Descriptor made(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
   if (made.get() < 0) return errno_status("create", path, errno);
   auto lock = take_file(path);
   if (lock.status().code() == StatusCode::kNotFound) {

@@ -141,11 +141,9 @@ class RocksLog::Core {
     }
     if (slot_damaged) {
       found.push_back(std::string("watermark: one of its two slots could not be read; ") +
-                      (is_mended
-                           ? "it was written anew, and every entry that continues the log counts"
-                           : "entries beyond the other one were not looked at, the next start "
-                             "does and writes it anew") +
-                      "; a time that was read as final may be open again");
+                      (is_mended ? "it was written anew" : "the next start writes it anew") +
+                      "; every entry that continues the log counts, a time that was read as final "
+                      "may be open again");
     }
     return found;
   }

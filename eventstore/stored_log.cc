@@ -118,9 +118,11 @@ Result<std::unique_ptr<StoredLog>> StoredLog::open_for_reading(std::unique_ptr<L
 
 Status StoredLog::verify(const Watermark::Loaded& loaded) {
   if (Status meta = read_meta(); !meta.ok()) return meta;
-  const bool reads_only = watermark_ == nullptr;
-  const auto verified =
-      verify_log(*rows_, loaded.head, {options_.partition, options_.from_last_anchor, reads_only});
+  // A slot that cannot be read may have acknowledged more: then a reader goes as far as a start
+  // does. Beside a writer that may be an entry whose answer is still on its way.
+  const bool stop_at_watermark = watermark_ == nullptr && !loaded.slot_damaged;
+  const auto verified = verify_log(
+      *rows_, loaded.head, {options_.partition, options_.from_last_anchor, stop_at_watermark});
   if (!verified.ok()) {
     return {verified.status().code(), options_.name + ": " + verified.status().message()};
   }

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 
 #include "eventstore/decoded_entry.h"
-#include "eventstore/path_lock.h"
 #include "eventstore/files.h"
 #include "eventstore/json_text.h"
+#include "eventstore/path_lock.h"
 #include "eventstore/private_store.h"
 #include "eventstore/rocks_log_copy.h"
 #include "replay/file_list.h"

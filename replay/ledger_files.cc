@@ -57,7 +57,12 @@ Result<std::unique_ptr<RocksLog>> open_log_for_reading(const std::string& dir,
   RocksLog::Options options;
   options.read_only = true;
   options.verify = verify;
-  return RocksLog::open(dir, options);
+  auto log = RocksLog::open(dir, options);
+  if (log.status().code() == StatusCode::kNotFound && path_exists(dir)) {
+    const Status place = check_new_place(dir);
+    if (place.code() == StatusCode::kCorrupt) return place;
+  }
+  return log;
 }
 
 Result<std::unique_ptr<RocksKv>> open_projections(const std::string& dir,

@@ -28,7 +28,9 @@ struct LedgerFiles {
   std::string old_projections;    ///< While rebuild() swaps.
 };
 
-/// The log for reading, also beside a writer in another process: as of the watermark of now.
+/// The log for reading, also beside a writer in another process: as of the watermark of now, or
+/// all that is proven where a slot of it is damaged. kNotFound: there is no ledger; kCorrupt: there
+/// is one without a log.
 Result<std::unique_ptr<eventstore::RocksLog>> open_log_for_reading(
     const std::string& dir,
     eventstore::RocksLog::Verify verify = eventstore::RocksLog::Verify::kTail);

@@ -77,7 +77,8 @@ Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock,
     return status;
   }
   if (Status status = swap(files); !status.ok()) return status;
-  return RebuildReport{(*log)->head().next_position, clock.now().micros - begun.micros};
+  return RebuildReport{(*log)->head().next_position, clock.now().micros - begun.micros,
+                       (*log)->findings()};
 }
 
 }  // namespace daybook::replay

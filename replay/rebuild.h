@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "domain/base/clock.h"
 #include "domain/base/result.h"
@@ -11,7 +12,8 @@ namespace daybook::replay {
 
 struct RebuildReport {
   std::uint64_t events = 0;
-  std::int64_t micros = 0;  ///< All of it, opening and swapping included.
+  std::int64_t micros = 0;         ///< All of it, opening and swapping included.
+  std::vector<std::string> notes;  ///< What opening the log found and mended.
 
   std::uint64_t events_per_second() const;
 };

@@ -98,8 +98,9 @@ class Attempt {
     }
     // Before the log: beside a server it goes on.
     Seen seen;
+    std::vector<std::string> witness_notes;
     if (!options_.witness_file.empty()) {
-      const auto witness = seen_by_witness(options_.witness_file);
+      const auto witness = seen_by_witness(options_.witness_file, &witness_notes);
       if (!witness.ok()) return witness.status();
       seen = *witness;
     }
@@ -112,6 +113,7 @@ class Attempt {
     report_.head = log_->head();
     report_.ledger_id = log_->ledger_id();
     report_.notes = log_->findings();
+    report_.notes.insert(report_.notes.end(), witness_notes.begin(), witness_notes.end());
     if (Status held = check_seen(options_.witness_file, seen.head, *log_); !held.ok()) {
       return settled(held, "witness", options_.witness_file, "a log that holds what was seen");
     }

@@ -37,6 +37,11 @@ Status in_words(const Status& status) {
   return Status(status.code(), "witness " + status.message());
 }
 
+std::string slot_damaged(const std::string& path) {
+  return "witness " + path + ": one of its two slots could not be read; it may have seen more " +
+         "than the other one tells";
+}
+
 }  // namespace
 
 Seen see(const EventLog& log) { return {log.head(), log.closed()}; }
@@ -66,7 +71,7 @@ Result<std::unique_ptr<Witness>> Witness::open(const std::string& path) {
 Result<std::unique_ptr<Witness>> Witness::open_locked(const std::string& path,
                                                       std::unique_ptr<PathLock> lock) {
   auto file = WatermarkFile::open(path);
-  if (!file.ok()) return file.status();
+  if (!file.ok()) return in_words(file.status());
   // What is in memory alone is no proof once the power has gone.
   if (Status confirmed = (*file)->confirm(); !confirmed.ok()) return confirmed;
   return std::unique_ptr<Witness>(new Witness(path, std::move(lock), std::move(*file)));
@@ -87,20 +92,27 @@ Result<std::unique_ptr<Witness>> Witness::make(const std::string& path, const Se
   return open_locked(path, std::move(*lock));
 }
 
+std::vector<std::string> Witness::findings() const {
+  if (!file_->at_open().slot_damaged) return {};
+  return {slot_damaged(path_)};
+}
+
 Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_.head, log); }
 
 Status Witness::remember(const Seen& seen) {
   if (Status there = lock_->check_named(); !there.ok()) return there;
   const Seen next = {seen.head, std::max(seen.closed, seen_.closed)};
-  if (next == seen_) return {};
+  if (next == seen_ && !slot_damaged_) return {};
   if (Status status = file_->store(next.head, next.closed); !status.ok()) return status;
   seen_ = next;
+  slot_damaged_ = false;  // What is stored goes into the other slot.
   return {};
 }
 
-Result<Seen> seen_by_witness(const std::string& path) {
+Result<Seen> seen_by_witness(const std::string& path, std::vector<std::string>* notes) {
   const auto loaded = WatermarkFile::load(path);
-  if (!loaded.ok()) return loaded.status();
+  if (!loaded.ok()) return in_words(loaded.status());
+  if (notes != nullptr && loaded->slot_damaged) notes->push_back(slot_damaged(path));
   return Seen{loaded->head, loaded->closed};
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "domain/base/result.h"
 #include "domain/base/time.h"
@@ -45,6 +46,9 @@ class Witness {
   /// Up to when the log was closed. One with a damaged or older watermark may have forgotten that.
   Instant closed() const { return seen_.closed; }
 
+  /// In words for the operator: what opening found and remember() mends. Empty: nothing.
+  std::vector<std::string> findings() const;
+
   /// Whether the log holds all events that were seen. Errors: kCorrupt: it does not reach that far,
   /// or has another past; kIo.
   Status check(const eventstore::EventLog& log) const;
@@ -62,17 +66,20 @@ class Witness {
       : path_(std::move(path)),
         lock_(std::move(lock)),
         file_(std::move(file)),
-        seen_{file_->at_open().head, file_->at_open().closed} {}
+        seen_{file_->at_open().head, file_->at_open().closed},
+        slot_damaged_(file_->at_open().slot_damaged) {}
 
   std::string path_;
   std::unique_ptr<eventstore::PathLock> lock_;
   std::unique_ptr<eventstore::WatermarkFile> file_;
   Seen seen_;
+  bool slot_damaged_;
 };
 
 /// What a witness has seen, for a check beside a server: read it before the log is opened. Errors:
 /// kNotFound: no such file; kCorrupt; kIo.
-Result<Seen> seen_by_witness(const std::string& path);
+/// `notes`, where given, gets in words what is not as in an undisturbed file.
+Result<Seen> seen_by_witness(const std::string& path, std::vector<std::string>* notes = nullptr);
 /// As Witness::check().
 Status check_seen(const std::string& path, const eventstore::LogHead& seen,
                   const eventstore::EventLog& log);

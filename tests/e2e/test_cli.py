@@ -386,6 +386,41 @@ class CommandLineTest(CliCase):
         self.cli("serve", "--data", server.data, "--listen", "127.0.0.1:0", timeout=30,
                  status=VERIFICATION)
 
+    def test_a_damaged_slot_hides_nothing_from_a_reader(self):
+        """What a backup leaves out without a word is found out when it is needed."""
+        server = self.another_server()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        self.done(client.post("/v1/accounts/acme/top-ups", {"amount": money("1.00")}))
+        client.close()
+        server.kill()
+        path = os.path.join(server.data, "log.watermark")
+        slots = self.file_bytes(path)
+        sequence = [int.from_bytes(slots[at + 8:at + 16], "little") for at in (0, 4096)]
+        self.flip(path, 4096 * sequence.index(max(sequence)) + 100)
+        copy, restored = os.path.join(self.scratch(), "copy"), os.path.join(self.scratch(), "data")
+        self.cli("backup", "--data", server.data, "-o", copy)
+        self.cli("restore", copy, "--data", restored)
+        for data in (server.data, restored):
+            replayed = json.loads(self.cli("replay", "--data", data, "--account", "acme",
+                                           "--json").stdout)
+            self.assertEqual(replayed["balances"][0]["balance"], "1.00")
+        done = self.cli("rebuild", "--data", server.data)
+        self.assertIn("daybook: repaired: watermark: one of its two slots", done.stderr)
+        self.assertEqual(json.loads(self.cli("verify", "--data", server.data,
+                                             "--json").stdout)["notes"], [])
+
+    def test_a_ledger_without_its_log_is_damage_for_every_command(self):
+        server = self.another_server()
+        server.stop()
+        shutil.rmtree(os.path.join(server.data, "log"))
+        os.remove(os.path.join(server.data, "log.watermark"))
+        for verb in (["verify"], ["inspect"], ["replay", "--account", "acme"],
+                     ["backup", "-o", os.path.join(self.scratch(), "copy")]):
+            done = self.cli(*verb, "--data", server.data, status=VERIFICATION)
+            self.assertIn("the log of an existing ledger is gone", done.stderr + done.stdout)
+        self.cli("verify", "--data", self.scratch(), status=NOT_FOUND)
+
     def test_what_an_opening_mends_is_told(self):
         server = self.another_server()
         client = server.client()
@@ -408,7 +443,7 @@ class CommandLineTest(CliCase):
                     if '"repaired"' in line]
         self.assertEqual(len(repaired), 1, server.logs())
         self.assertEqual(repaired[0]["level"], "warning")
-        self.assertRegex(repaired[0]["found"], "^watermark: .* it was written anew, and every entry that ")
+        self.assertRegex(repaired[0]["found"], "^watermark: .* it was written anew; every entry that ")
         server.start()
         server.stop()
         self.assertEqual(server.logs().count('"repaired"'), 1)

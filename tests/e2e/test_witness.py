@@ -171,3 +171,38 @@ class WitnessTest(CliCase):
         self.assertIn(witness + ": was removed, renamed or replaced", server.logs())
         # Nothing of the ledger is lost: without the witness it is served as it was.
         self.cli("verify", "--data", server.data)
+
+    def test_a_damaged_slot_of_a_witness_is_told(self):
+        """It may have been the one that saw more."""
+        witness = os.path.join(self.scratch(), "witness")
+        server, client = self.new_ledger("--witness-file", witness)
+        client.close()
+        server.stop()
+        self.flip(witness, self.slots(witness)[1] + 100)
+        notes = json.loads(self.cli("verify", "--data", server.data, "--witness", witness,
+                                    "--json").stdout)["notes"]
+        self.assertRegex("\n".join(notes), "^witness .* one of its two slots could not be read")
+        server.start()
+        self.assertRegex(server.logs(), '"found":"witness .* one of its two slots')
+        server.stop()
+        self.assertEqual(json.loads(self.cli("verify", "--data", server.data, "--witness", witness,
+                                             "--json").stdout)["notes"], [])
+
+    def test_a_witness_that_cannot_be_told_at_the_end_is_a_failure(self):
+        witness = os.path.join(self.scratch(), "witness")
+        server, client = self.new_ledger("--witness-file", witness, "--settle-interval-ms", "60000")
+        client.close()
+        os.remove(witness)
+        server.process.terminate()
+        self.assertEqual(server.process.wait(timeout=30), FAILED)
+
+    def test_no_ledger_is_begun_where_the_witness_has_seen_one(self):
+        witness = os.path.join(self.scratch(), "witness")
+        server, client = self.new_ledger("--witness-file", witness)
+        client.close()
+        server.stop()
+        data = os.path.join(self.scratch(), "mistyped")
+        done = self.cli("serve", "--data", data, "--listen", "127.0.0.1:0", "--witness-file",
+                        witness, timeout=30, status=VERIFICATION)
+        self.assertIn("there is no ledger in", done.stderr)
+        self.assertEqual(os.listdir(data), [])

@@ -487,6 +487,19 @@ TEST(RocksLogTest, damage_to_the_last_entry_and_to_the_slot_that_acknowledged_it
   EXPECT_GT(refused, 10);
 }
 
+TEST(RocksLogTest, a_reader_shows_what_the_damaged_slot_may_have_acknowledged) {
+  const TempDir dir;
+  const std::vector<Entry> entries = make_log(dir.file("a"), {3, 4, 5});
+  const std::string slots = file_bytes(dir.file("a/log.watermark"));
+  for (const std::size_t slot : {std::size_t{0}, slots.size() / 2}) {
+    write_file(dir.file("a/log.watermark"), flipped(slots, slot * 8));
+    const auto reader = open_reader(dir.file("a"));
+    ASSERT_TRUE(reader.ok()) << reader.status().message();
+    EXPECT_EQ(read_all(**reader), entries);
+    EXPECT_FALSE((*reader)->findings().empty());
+  }
+}
+
 TEST(RocksLogTest, a_torn_tail_that_was_not_acknowledged_is_dropped) {
   const TempDir dir;
   std::vector<Entry> entries;

@@ -202,6 +202,27 @@ TEST(WitnessTest, what_was_closed_stays_so) {
   EXPECT_EQ(seen_by_witness(dir.file("witness"))->closed, later);
 }
 
+TEST(WitnessTest, a_damaged_slot_is_told_and_mended) {
+  const eventstore::TempDir dir;
+  const std::string path = dir.file("witness");
+  FakeLog log;
+  fill(log, 2);
+  ASSERT_TRUE(Witness::make(path, see(log)).ok());
+  std::string bytes = eventstore::file_bytes(path);
+  bytes[100] = static_cast<char>(bytes[100] ^ 1);
+  eventstore::write_file(path, bytes);
+  std::vector<std::string> notes;
+  EXPECT_TRUE(seen_by_witness(path, &notes).ok());
+  EXPECT_EQ(notes.size(), 1U);
+  {
+    const auto witness = Witness::open(path);
+    ASSERT_TRUE(witness.ok());
+    EXPECT_EQ((*witness)->findings(), notes);
+    ASSERT_TRUE((*witness)->remember(see(log)).ok());
+  }
+  EXPECT_TRUE((*Witness::open(path))->findings().empty());
+}
+
 TEST(WitnessTest, a_damaged_file_is_not_believed) {
   const eventstore::TempDir dir;
   eventstore::write_file(dir.file("witness"), std::string(8'192, 'x'));
