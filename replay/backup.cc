@@ -44,15 +44,6 @@ std::string without_slashes(std::string path) {
   return path;
 }
 
-/// Whether `path`, which need not be there, would be in the directory `dir` or be it.
-bool lies_within(const std::string& path, const std::string& dir) {
-  std::error_code error;
-  const auto inner = std::filesystem::weakly_canonical(path, error);
-  const auto outer = std::filesystem::weakly_canonical(dir, error);
-  if (error) return false;  // What follows says why.
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
 struct PrivateCounts {
   std::uint64_t secrets = 0;
   std::uint64_t values = 0;
@@ -408,8 +399,9 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
   const std::string out = without_slashes(target);
   const std::string log = LedgerFiles(dir).log;
   if (Status seen = eventstore::check_reachable(log); !seen.ok()) return seen;
-  if (!path_exists(log)) return not_found(dir + ": no ledger there");
-  if (lies_within(out, dir)) return conflict(out + ": lies in the ledger that is to be saved");
+  if (!path_exists(log)) return without_log(dir, not_found(dir + ": no ledger there"));
+  if (eventstore::lies_in(out, dir))
+    return conflict(out + ": lies in the ledger that is to be saved");
   if (::mkdir(out.c_str(), 0700) != 0) {
     if (errno == EEXIST) return conflict(out + ": exists; a backup never writes over anything");
     return errno_status("create directory", out, errno);
@@ -430,7 +422,7 @@ Result<RestoreReport> restore(const std::string& source, const std::string& targ
                               const Clock& clock, const Progress& progress) {
   const std::string out = without_slashes(source);
   const std::string dir = without_slashes(target);
-  if (lies_within(dir, out)) return conflict(dir + ": lies in the backup");
+  if (eventstore::lies_in(dir, out)) return conflict(dir + ": lies in the backup");
   if (Status status = check_target(dir); !status.ok()) return status;
   if (Status status = check_backup(out, progress); !status.ok()) return status;
   const std::string staging = dir + ".restoring";

@@ -52,16 +52,18 @@ LedgerFiles::LedgerFiles(const std::string& directory)
       fresh_projections(dir + "/proj.new"),
       old_projections(dir + "/proj.old") {}
 
+Status without_log(const std::string& dir, const Status& not_found) {
+  const Status place = path_exists(dir) ? check_new_place(dir) : Status();
+  return place.code() == StatusCode::kCorrupt ? place : not_found;
+}
+
 Result<std::unique_ptr<RocksLog>> open_log_for_reading(const std::string& dir,
                                                        RocksLog::Verify verify) {
   RocksLog::Options options;
   options.read_only = true;
   options.verify = verify;
   auto log = RocksLog::open(dir, options);
-  if (log.status().code() == StatusCode::kNotFound && path_exists(dir)) {
-    const Status place = check_new_place(dir);
-    if (place.code() == StatusCode::kCorrupt) return place;
-  }
+  if (log.status().code() == StatusCode::kNotFound) return without_log(dir, log.status());
   return log;
 }
 

@@ -28,6 +28,9 @@ struct LedgerFiles {
   std::string old_projections;    ///< While rebuild() swaps.
 };
 
+/// Where a directory has no log: kCorrupt if other parts of a ledger are there, else `not_found`.
+Status without_log(const std::string& dir, const Status& not_found);
+
 /// The log for reading, also beside a writer in another process: as of the watermark of now, or
 /// all that is proven where a slot of it is damaged. kNotFound: there is no ledger; kCorrupt: there
 /// is one without a log.
