@@ -98,6 +98,7 @@ int import_focus(const Options& options, const Config& config) {
     if (destination->node != nullptr) {
       status = destination->node->with_failure(status);
       destination->node->stop();
+      if (status.ok()) status = destination->node->failure();
     }
   }
   std::cout << (options.json ? import.summary_json() + "\n" : import.summary_text());

@@ -126,10 +126,11 @@ int replay_account(const Options& options) {
 
 int rebuild(const Options& options) {
   Shown shown;
-  const auto done = replay::rebuild(options.data, eventstore::SystemClock(), shown.callback());
+  const auto done = replay::rebuild(
+      options.data, eventstore::SystemClock(), shown.callback(),
+      [](const std::string& found) { std::cerr << "daybook: repaired: " << found << '\n'; });
   shown.clear();
   if (!done.ok()) return report(done.status());
-  for (const std::string& note : done->notes) std::cerr << "daybook: repaired: " << note << '\n';
   const std::uint64_t rate = done->events_per_second();
   print(options,
         eventstore::JsonObject()
@@ -174,6 +175,7 @@ int inspect(const Options& options) {
 int backup(const Options& options) {
   const auto made = replay::backup(options.data, options.backup, eventstore::SystemClock());
   if (!made.ok()) return report(made.status());
+  for (const std::string& note : made->notes) std::cerr << "daybook: note: " << note << '\n';
   print(options, to_json(*made),
         "backed up " + with_commas(made->head.next_position) + " events to " + options.backup);
   std::cerr << "The backup holds the secrets of the ledger: keep it as you keep the ledger.\n";

@@ -78,15 +78,13 @@ int serve(const Config& config, const std::vector<std::string>& unknown_variable
     messages.write(MessageLevel::kInfo, "stopping");
   }
   node->stop();
-  // Without closing the stores, which would write and sync once more on a disk that lost something.
-  if (reason == StopSignal::Reason::kFailed) {
+  // What failed on the way out, as the last telling of a witness, is a failure like any other.
+  if (const Status failure = node->failure(); !failure.ok()) {
+    if (reason != StopSignal::Reason::kFailed) messages.say("daybook: " + failure.message());
+    // Without closing the stores, which would write and sync once more on a disk that lost
+    // something.
     static_cast<void>(messages.flush(LineWriter::kEndTime));
     std::_Exit(kExitFailed);
-  }
-  // What failed on the way out, as the last telling of a witness, was told when it did.
-  if (const Status failure = node->failure(); !failure.ok()) {
-    messages.say("daybook: " + failure.message());
-    return kExitFailed;
   }
   messages.write(MessageLevel::kInfo, "stopped", JsonObject().number("events", node->committed()));
   return kExitOk;

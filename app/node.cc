@@ -96,7 +96,9 @@ Result<api::HttpServerConfig> edge_of(const Config& config) {
 Status check_unseen(const Config& config) {
   if (config.witness_file.empty()) return {};
   const auto seen = replay::seen_by_witness(config.witness_file);
-  if (!seen.ok() || seen->head.entry_count == 0) return {};  // Opening it says what is wrong.
+  if (seen.status().code() == StatusCode::kNotFound) return {};
+  if (!seen.ok()) return seen.status();
+  if (seen->head.entry_count == 0) return {};
   return corrupt("witness " + config.witness_file + " has seen " +
                  std::to_string(seen->head.next_position) + " events, and there is no ledger in " +
                  config.data_dir);
@@ -520,7 +522,7 @@ void Node::stop() {
   // What it could not do is done at the next opening.
   if (parts.private_follower != nullptr) {
     const Status ended = parts.private_follower->stop();
-    if (!ended.ok()) parts.tell("private store", ended);
+    if (!ended.ok()) parts.failed("private store", ended);
   }
   parts.filter_filler.request_stop();
   if (parts.filter_filler.joinable()) parts.filter_filler.join();
@@ -529,6 +531,7 @@ void Node::stop() {
   if (parts.projector == nullptr) return;
   if (!failure().ok()) return parts.projector->abandon();
   const Status ended = parts.projector->stop();
+  // They are made of the log, and the next start makes what is missing.
   if (!ended.ok()) parts.tell("read models", ended);
 }
 

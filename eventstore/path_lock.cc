@@ -55,7 +55,9 @@ bool PathLock::is_named() const {
 }
 
 Status PathLock::check_named() const {
-  return is_named() ? Status() : io_error(path_ + ": was removed, renamed or replaced");
+  if (is_named()) return {};
+  if (Status seen = check_reachable(path_); !seen.ok()) return seen;
+  return io_error(path_ + ": was removed, renamed or replaced");
 }
 
 Status PathLock::check_present(const std::vector<std::string>& names) const {

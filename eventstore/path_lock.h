@@ -39,7 +39,8 @@ class PathLock {
   /// The holder renamed it.
   void renamed_to(const std::string& path) { path_ = path; }
 
-  /// Whether it still stands under its own name. Errors: kIo: another one or none does.
+  /// Whether it still stands under its own name. Errors: kIo: another one or none does, or it
+  /// cannot be told.
   Status check_named() const;
 
  private:

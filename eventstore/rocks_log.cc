@@ -133,6 +133,10 @@ class RocksLog::Core {
                       (slot_damaged ? kPerhaps : "acknowledged to nobody") +
                       ", they were put aside");
     }
+    if (report.unproven_rows && !is_mended) {
+      found.push_back(std::string("log: what follows its last entry does not continue it; ") +
+                      kPerhaps + ", the next start puts it aside");
+    }
     if (report.unacknowledged_entries > 0) {
       found.push_back(
           "log: " + std::to_string(report.unacknowledged_entries) +

@@ -132,6 +132,7 @@ Status StoredLog::verify(const Watermark::Loaded& loaded) {
   report_.verified_from = verified->verified_from;
   report_.verified_entries = verified->entries;
   report_.unacknowledged_entries = head_.entry_count - loaded.head.entry_count;
+  report_.unproven_rows = orphan_.has_value();
   report_.watermark_slot_damaged = loaded.slot_damaged;
   return {};
 }

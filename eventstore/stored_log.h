@@ -34,6 +34,7 @@ class StoredLog final : public EventLog {
     std::uint64_t verified_entries = 0;        ///< How many entries.
     std::uint64_t unacknowledged_entries = 0;  ///< Beyond the watermark, proven, and accepted.
     std::uint64_t quarantined_entries = 0;  ///< Beyond the proven end; no longer part of the log.
+    bool unproven_rows = false;             ///< Rows that do not continue the log; not in it.
     bool watermark_slot_damaged = false;    ///< One slot was unreadable (and was healed).
   };
 

@@ -28,7 +28,7 @@ Result<WatermarkFile::Loaded> load_once(int descriptor, const std::string& path)
   }
   bytes.resize(size);
   auto loaded = decode_watermark(bytes);
-  if (!loaded.ok()) return corrupt("watermark " + path + ": " + loaded.status().message());
+  if (!loaded.ok()) return corrupt(path + ": " + loaded.status().message());
   return loaded;
 }
 
@@ -41,14 +41,6 @@ Result<WatermarkFile::Loaded> load_from(int descriptor, const std::string& path)
     if (again.ok()) best = std::move(again);
   }
   return best;
-}
-
-Result<Descriptor> open_existing(const std::string& path, int flags) {
-  auto file = open_regular(path, flags);
-  if (file.status().code() == StatusCode::kNotFound) {
-    return not_found("watermark " + file.status().message());
-  }
-  return file;
 }
 
 }  // namespace
@@ -70,13 +62,13 @@ Status WatermarkFile::create(const std::string& path, const LogHead& head, Insta
 }
 
 Result<WatermarkFile::Loaded> WatermarkFile::load(const std::string& path) {
-  const auto file = open_existing(path, O_RDONLY);
+  const auto file = open_regular(path, O_RDONLY);
   if (!file.ok()) return file.status();
   return load_from(file->get(), path);
 }
 
 Result<std::unique_ptr<WatermarkFile>> WatermarkFile::open(const std::string& path, Sync sync) {
-  auto file = open_existing(path, O_RDWR);
+  auto file = open_regular(path, O_RDWR);
   if (!file.ok()) return file.status();
   Result<Loaded> loaded = load_from(file->get(), path);
   if (!loaded.ok()) return loaded.status();

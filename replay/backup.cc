@@ -226,6 +226,7 @@ Status fill(const std::string& dir, const std::string& out, const BackupStages& 
     auto log = open_log_for_reading(dir);
     if (!log.ok()) return log.status();
     report.ledger_id = (*log)->ledger_id();
+    report.notes = (*log)->findings();
     auto head = eventstore::copy_log(**log, report.ledger_id, out);
     if (!head.ok()) return head.status();
     report.head = *head;
@@ -399,7 +400,10 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
   const std::string out = without_slashes(target);
   const std::string log = LedgerFiles(dir).log;
   if (Status seen = eventstore::check_reachable(log); !seen.ok()) return seen;
-  if (!path_exists(log)) return without_log(dir, not_found(dir + ": no ledger there"));
+  if (!path_exists(log)) {
+    const auto opened = open_log_for_reading(dir);
+    return opened.ok() ? conflict(log + ": appeared meanwhile") : opened.status();
+  }
   if (eventstore::lies_in(out, dir))
     return conflict(out + ": lies in the ledger that is to be saved");
   if (::mkdir(out.c_str(), 0700) != 0) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "domain/base/clock.h"
 #include "domain/base/result.h"
@@ -17,6 +18,8 @@ struct BackupReport {
   std::uint64_t secrets = 0;
   std::uint64_t private_values = 0;  ///< All that were there, named or not; replaced ones too.
   Instant created_at;
+  std::vector<std::string>
+      notes;  ///< Not as in an undisturbed ledger; the copy no longer shows it.
 };
 
 enum class BackupStage { kLogCopied, kPrivateCopied };

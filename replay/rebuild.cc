@@ -65,11 +65,15 @@ std::uint64_t RebuildReport::events_per_second() const {
   return static_cast<std::uint64_t>(uint128{events} * 1'000'000 / elapsed);
 }
 
-Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock,
-                              const Progress& progress) {
+Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock, const Progress& progress,
+                              const std::function<void(const std::string&)>& repaired) {
   const Instant begun = clock.now();
   auto log = RocksLog::open(dir, {});
+  if (log.status().code() == StatusCode::kNotFound) return without_log(dir, log.status());
   if (!log.ok()) return log.status();
+  for (const std::string& found : (*log)->findings()) {
+    if (repaired) repaired(found);
+  }
   const LedgerFiles files(dir);
   if (Status status = settle_rebuild(dir); !status.ok()) return status;
   if (Status status = build(**log, files.fresh_projections, clock, progress); !status.ok()) {
@@ -77,8 +81,7 @@ Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock,
     return status;
   }
   if (Status status = swap(files); !status.ok()) return status;
-  return RebuildReport{(*log)->head().next_position, clock.now().micros - begun.micros,
-                       (*log)->findings()};
+  return RebuildReport{(*log)->head().next_position, clock.now().micros - begun.micros};
 }
 
 }  // namespace daybook::replay

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "domain/base/clock.h"
 #include "domain/base/result.h"
@@ -12,8 +12,7 @@ namespace daybook::replay {
 
 struct RebuildReport {
   std::uint64_t events = 0;
-  std::int64_t micros = 0;         ///< All of it, opening and swapping included.
-  std::vector<std::string> notes;  ///< What opening the log found and mended.
+  std::int64_t micros = 0;  ///< All of it, opening and swapping included.
 
   std::uint64_t events_per_second() const;
 };
@@ -29,7 +28,9 @@ struct RebuildReport {
 /// instant finds no tables. Errors: kNotFound; kConflict; kCorrupt: the log cannot be read; kIo,
 /// also a full disk: the old tables stay. Memory: two batches and the store's memtables. Thread
 /// rule: any thread.
+/// `repaired` is told at once, in words, what opening the log found and mended.
 Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock,
-                              const Progress& progress = {});
+                              const Progress& progress = {},
+                              const std::function<void(const std::string&)>& repaired = {});
 
 }  // namespace daybook::replay

@@ -379,7 +379,7 @@ class KilledAtWorkTest(FaultCase):
 
     def test_a_killed_import_is_finished_by_the_next(self):
         folder = self.scratch()
-        rows = 3000
+        rows = 40_000  # Longer than until the last kill.
         path = os.path.join(folder, "focus.csv")
         columns = ("BilledCost", "BillingAccountId", "BillingCurrency", "ChargeCategory",
                    "ChargeDescription", "ChargePeriodStart", "ChargePeriodEnd", "ServiceName",

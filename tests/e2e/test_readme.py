@@ -48,8 +48,9 @@ def free_address():
 
 
 class Pasted(unittest.TestCase):
-    ALONE = True  # It builds, and takes a port that was free a moment ago.
     """Two terminals in one folder, which is like a clone that has been built."""
+
+    ALONE = True  # It builds, and takes a port that was free a moment ago.
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="daybook-pages-")

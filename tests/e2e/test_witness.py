@@ -183,8 +183,8 @@ class WitnessTest(CliCase):
                                     "--json").stdout)["notes"]
         self.assertRegex("\n".join(notes), "^witness .* one of its two slots could not be read")
         server.start()
-        self.assertRegex(server.logs(), '"found":"witness .* one of its two slots')
         server.stop()
+        self.assertRegex(server.logs(), '"found":"witness .* one of its two slots')
         self.assertEqual(json.loads(self.cli("verify", "--data", server.data, "--witness", witness,
                                              "--json").stdout)["notes"], [])
 
