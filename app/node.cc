@@ -123,6 +123,7 @@ struct Node::Parts {
   void watch_disk();
   void settle_due(Instant now);
   void failed(std::string_view what, const Status& reason);
+  void repaired(const std::string& found) const;
   void tell(std::string_view what, const Status& cause) const;
 
   Config config;
@@ -190,9 +191,7 @@ Status Node::Parts::open_stores() {
   auto opened_log = RocksLog::open(config.data_dir, log_options);
   if (!opened_log.ok()) return opened_log.status();
   log = std::move(*opened_log);
-  if (operator_log != nullptr) {
-    for (const std::string& found : log->findings()) operator_log->repaired(found);
-  }
+  for (const std::string& found : log->findings()) repaired(found);
   if (Status held = ask_witness(); !held.ok()) return held;
   auto opened_rows = replay::open_projections(config.data_dir, RocksKv::Options{});
   if (!opened_rows.ok()) return opened_rows.status();
@@ -222,9 +221,7 @@ Status Node::Parts::ask_witness() {
   if (!opened.ok()) return opened.status();
   // Only a witness that agrees is told more: what it knows is the proof.
   if (Status held = (*opened)->check(*log); !held.ok()) return held;
-  if (operator_log != nullptr) {
-    for (const std::string& found : (*opened)->findings()) operator_log->repaired(found);
-  }
+  for (const std::string& found : (*opened)->findings()) repaired(found);
   if (Status closed = close_again((*opened)->closed()); !closed.ok()) return closed;
   witness = std::move(*opened);
   return witness->remember(replay::see(*log));
@@ -236,11 +233,9 @@ Status Node::Parts::close_again(Instant closed) {
   const Instant known = log->closed();
   if (closed <= known) return {};
   if (Status status = log->close(closed); !status.ok()) return status;
-  if (operator_log != nullptr) {
-    operator_log->repaired("watermark: the log was closed up to " + to_rfc3339(closed) +
-                           ", as the witness knows, and the watermark said " + to_rfc3339(known) +
-                           "; it is closed again");
-  }
+  repaired("watermark: the log was closed up to " + to_rfc3339(closed) +
+           ", as the witness knows, and the watermark said " + to_rfc3339(known) +
+           "; it is closed again");
   return {};
 }
 
@@ -448,6 +443,10 @@ void Node::Parts::failed(std::string_view what, const Status& reason) {
   }
   if (is_first) tell(what, reason);
   if (callback) callback();
+}
+
+void Node::Parts::repaired(const std::string& found) const {
+  if (operator_log != nullptr) operator_log->repaired(found);
 }
 
 void Node::Parts::tell(std::string_view what, const Status& cause) const {

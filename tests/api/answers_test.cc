@@ -26,7 +26,8 @@ struct Case {
   AnswerContext context;
 };
 
-AnswerContext context_of(bool is_post) { return {is_post, "0123456789abcdef", 3, std::nullopt}; }
+/// Of a POST.
+AnswerContext usual_context() { return {true, "0123456789abcdef", 3, std::nullopt}; }
 
 std::vector<Case> cases() {
   std::vector<Case> cases;
@@ -36,10 +37,10 @@ std::vector<Case> cases() {
     answer.event = std::make_shared<const PlacedEvent>(PlacedEvent{event, 7'000'001});
     answer.version = event.version;
     const std::string name(domain::name_of(event.event));
-    cases.push_back({name, answer, context_of(true)});
+    cases.push_back({name, answer, usual_context()});
     if (std::holds_alternative<domain::TenantCreated>(event.event) ||
         std::holds_alternative<domain::ApiKeyCreated>(event.event)) {
-      AnswerContext first = context_of(true);
+      AnswerContext first = usual_context();
       first.secret = "db_k-0001_secret";
       cases.push_back({name + "_secret", answer, first});
     }

@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -111,6 +112,7 @@ TEST_F(RoutesTest, what_a_refused_method_is_told_are_the_methods_of_the_path) {
   const auto refused = find_route("PATCH", "/v1/accounts/acme/credit-limit");
   ASSERT_TRUE(std::holds_alternative<MethodNotAllowed>(refused));
   EXPECT_EQ(std::get<MethodNotAllowed>(refused).allow, "PUT, DELETE, GET, HEAD");
+  EXPECT_TRUE(std::holds_alternative<PathNotFound>(find_route("GET", "/v1/accounts/")));
 }
 
 /// The pattern with `acme` for each parameter.

@@ -1,6 +1,6 @@
 """Faults under the real server: calls that fail, limits, a moved clock, file systems of its own.
 
-fault_shim.c is compiled with `cc` once per run and preloaded; its orders lie in a mapped file.
+fault_shim.c is compiled with `cc` once per process and preloaded; its orders lie in a mapped file.
 """
 
 import errno

@@ -65,6 +65,12 @@ class CliCase(LedgerCase):
             file.seek(offset)
             file.write(bytes([byte[0] ^ 0x10]))
 
+    def slots(self, path):
+        """The offsets of the watermark's older and newer slot."""
+        bytes_of = self.file_bytes(path)
+        return sorted((0, 4096),
+                      key=lambda at: int.from_bytes(bytes_of[at + 8:at + 16], "little"))
+
     def fill(self):
         account = self.open_account(tags={"env": {"value": "prod"}})
         self.set_limit(account, "5.00")
@@ -395,9 +401,7 @@ class CommandLineTest(CliCase):
         client.close()
         server.kill()
         path = os.path.join(server.data, "log.watermark")
-        slots = self.file_bytes(path)
-        sequence = [int.from_bytes(slots[at + 8:at + 16], "little") for at in (0, 4096)]
-        self.flip(path, 4096 * sequence.index(max(sequence)) + 100)
+        self.flip(path, self.slots(path)[1] + 100)
         copy, restored = os.path.join(self.scratch(), "copy"), os.path.join(self.scratch(), "data")
         done = self.cli("backup", "--data", server.data, "-o", copy)
         self.assertIn("daybook: note: watermark: one of its two slots", done.stderr)
@@ -430,9 +434,7 @@ class CommandLineTest(CliCase):
         server.stop()
         self.assertNotIn('"repaired"', server.logs())
         path = os.path.join(server.data, "log.watermark")
-        slots = self.file_bytes(path)
-        sequence = [int.from_bytes(slots[at + 8:at + 16], "little") for at in (0, 4096)]
-        self.flip(path, 4096 * sequence.index(min(sequence)) + 100)
+        self.flip(path, self.slots(path)[0] + 100)
         verified = json.loads(self.cli("verify", "--data", server.data, "--json").stdout)
         self.assertTrue(verified["ok"])
         self.assertRegex("\n".join(verified["notes"]), "^watermark: .* the next start ")

@@ -8,16 +8,8 @@ import shutil
 from daybook import money
 from test_cli import CONFLICT, FAILED, USAGE, VERIFICATION, CliCase
 
-SLOT = 4096
-
 
 class WitnessTest(CliCase):
-
-    def slots(self, path):
-        """The offsets of the watermark's older and newer slot."""
-        bytes_of = self.file_bytes(path)
-        return sorted((0, SLOT),
-                      key=lambda at: int.from_bytes(bytes_of[at + 8:at + 16], "little"))
 
     def new_ledger(self, *flags):
         server = self.another_server(*flags)
@@ -25,12 +17,17 @@ class WitnessTest(CliCase):
         self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
         return server, client
 
+    def run_and_open_account(self, server):
+        server.start()
+        client = server.client()
+        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        client.close()
+        server.stop()
+
     def test_a_directory_put_back_as_a_whole_is_refused_where_a_witness_remembers(self):
         folder = self.scratch()
         witness = os.path.join(folder, "witness")
-        server = self.another_server("--witness-file", witness)
-        client = server.client()
-        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
+        server, client = self.new_ledger("--witness-file", witness)
         client.close()
         server.stop()
         older = os.path.join(folder, "older")
@@ -60,11 +57,7 @@ class WitnessTest(CliCase):
         server.stop()
         older = os.path.join(folder, "older")
         shutil.copytree(server.data, older)
-        server.start()
-        client = server.client()
-        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
-        client.close()
-        server.stop()
+        self.run_and_open_account(server)
         shutil.rmtree(server.data)
         shutil.copytree(older, server.data)
         os.remove(witness)
@@ -86,11 +79,7 @@ class WitnessTest(CliCase):
         self.assertFalse(os.path.exists(witness + ".new"))
         self.cli("verify", "--data", server.data, "--witness", witness)
         # The flag, where it was left, believes no ledger that the file does not.
-        server.start()
-        client = server.client()
-        self.done(client.post("/v1/accounts", {"id": "acme", "currency": "USD"}))
-        client.close()
-        server.stop()
+        self.run_and_open_account(server)
         shutil.rmtree(server.data)
         shutil.copytree(older, server.data)
         done = self.cli(*serve, *server.extra, timeout=30, status=VERIFICATION)
