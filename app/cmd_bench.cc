@@ -19,6 +19,7 @@
 #include "app/progress.h"
 #include "app/scratch_dir.h"
 #include "app/stop_signal.h"
+#include "app/trouble_lines.h"
 #include "domain/base/check.h"
 #include "domain/base/result.h"
 #include "eventstore/json_text.h"
@@ -71,7 +72,8 @@ Status run_ledger(const std::string& dir, const Options& options, Figure& figure
                   StopSignal& stop) {
   Config config;
   config.data_dir = dir;
-  auto node = Node::open(config);
+  TroubleOnStderr trouble;
+  auto node = Node::open(config, &trouble.lines);
   if (!node.ok()) return node.status();
   (*node)->on_failure([&stop] { stop.fail(); });
   Status status = open_bench_accounts(**node, figure.load);
@@ -86,8 +88,9 @@ Status run_ledger(const std::string& dir, const Options& options, Figure& figure
               << with_commas(run->cpu_nanoseconds_per_event) << " ns of CPU each\n";
     status = (*node)->catch_up();  // Each run begins with read models that are up to date.
   }
-  if (status.ok()) (*node)->stop();
-  return status;
+  status = (*node)->with_failure(status);
+  (*node)->stop();
+  return status.ok() ? (*node)->failure() : status;
 }
 
 /// Runs of one batch size: the ledger, then the bare log beside it with what the ledger has

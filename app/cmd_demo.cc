@@ -22,6 +22,7 @@
 #include "app/scratch_dir.h"
 #include "app/settings.h"
 #include "app/stop_signal.h"
+#include "app/trouble_lines.h"
 #include "domain/base/result.h"
 #include "eventstore/command.h"
 #include "eventstore/files.h"
@@ -121,7 +122,8 @@ void print_guide(const std::string& url, const std::string& key, const DemoData&
 }
 
 int serve_demo(const Config& config, StopSignal& stop) {
-  auto opened = Node::open(config);
+  TroubleOnStderr trouble;
+  auto opened = Node::open(config, &trouble.lines);
   if (!opened.ok()) return report(opened.status());
   const std::unique_ptr<Node> node = std::move(*opened);
   node->on_failure([&stop] { stop.fail(); });
@@ -135,10 +137,10 @@ int serve_demo(const Config& config, StopSignal& stop) {
     std::cerr << with_commas(node->committed()) << " events of " << DemoData::kAccounts
               << " made-up customers. Ctrl-C ends the demo.\n";
   }
-  const bool failed = stop.wait() == StopSignal::Reason::kFailed;
-  if (failed) std::cerr << "daybook: the store failed: " << node->failure().message() << '\n';
+  stop.wait();
   node->stop();
-  return failed ? kExitFailed : kExitOk;
+  const Status failure = node->failure();
+  return failure.ok() ? kExitOk : report(failure);
 }
 
 int run(const Options& options) {

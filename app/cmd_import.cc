@@ -13,7 +13,6 @@
 #include "app/focus_import.h"
 #include "app/http_client.h"
 #include "app/import_target.h"
-#include "app/message_lines.h"
 #include "app/node.h"
 #include "app/settings.h"
 #include "app/stop_signal.h"
@@ -34,16 +33,9 @@ struct Options {
   bool json = false;
 };
 
-/// What a node tells its operator, on stderr.
-struct Told {
-  eventstore::SystemClock clock;
-  MessageLines lines;
-  TroubleLines trouble{lines, clock};
-};
-
 /// The node of an import into a directory, and what it is imported through.
 struct Destination {
-  std::unique_ptr<Told> told;
+  std::unique_ptr<TroubleOnStderr> trouble;
   std::unique_ptr<Node> node;
   std::unique_ptr<ImportTarget> target;
 };
@@ -56,8 +48,8 @@ Result<Destination> open_destination(const Options& options, const Config& confi
     destination.target = std::move(*target);
     return destination;
   }
-  destination.told = std::make_unique<Told>();
-  auto node = Node::open(config, &destination.told->trouble);
+  destination.trouble = std::make_unique<TroubleOnStderr>();
+  auto node = Node::open(config, &destination.trouble->lines);
   if (!node.ok()) return node.status();
   destination.node = std::move(*node);
   if (!destination.node->new_admin_key().empty()) {

@@ -71,8 +71,8 @@ int serve(const Config& config, const std::vector<std::string>& unknown_variable
   const StopSignal::Reason reason = stop.wait();
   if (reason == StopSignal::Reason::kFailed) {
     const std::string why = node->failure().message();
-    messages.write(MessageLevel::kError, "storage failed", JsonObject().string("reason", why));
-    messages.say("daybook: the store of " + config.data_dir + " failed: " + why +
+    messages.write(MessageLevel::kError, "failed", JsonObject().string("reason", why));
+    messages.say("daybook: " + config.data_dir + " cannot go on: " + why +
                  "\nNothing more is acknowledged. What was acknowledged is safe.");
   } else {
     messages.write(MessageLevel::kInfo, "stopping");

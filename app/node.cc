@@ -223,8 +223,9 @@ Status Node::Parts::ask_witness() {
   if (Status held = (*opened)->check(*log); !held.ok()) return held;
   for (const std::string& found : (*opened)->findings()) repaired(found);
   if (Status closed = close_again((*opened)->closed()); !closed.ok()) return closed;
-  witness = std::move(*opened);
-  return witness->remember(replay::see(*log));
+  if (Status told = (*opened)->remember(replay::see(*log)); !told.ok()) return told;
+  witness = std::move(*opened);  // Only one that can be told is told again at the end.
+  return {};
 }
 
 /// A watermark that was damaged or put back may have forgotten up to when the log was closed, and
@@ -438,7 +439,7 @@ void Node::Parts::failed(std::string_view what, const Status& reason) {
   {
     const std::lock_guard lock(mutex);
     is_first = failure.ok();
-    if (is_first) failure = reason;
+    if (is_first) failure = {reason.code(), std::string(what) + ": " + reason.message()};
     callback = failure_callback;
   }
   if (is_first) tell(what, reason);
@@ -512,9 +513,10 @@ void Node::stop() {
     parts.stopping = true;
   }
   parts.wakes.notify_all();
-  if (parts.watcher.joinable()) parts.watcher.join();
+  const bool was_watched = parts.watcher.joinable();
+  if (was_watched) parts.watcher.join();
   if (parts.ledger != nullptr) parts.ledger->stop();
-  if (parts.server != nullptr) parts.watch_stores();
+  if (was_watched) parts.watch_stores();  // what has happened since the last look
   parts.tell_witness();
   if (parts.batches != nullptr) parts.batches->stop();
   if (parts.workers != nullptr) parts.workers->stop();
@@ -552,7 +554,7 @@ Status Node::failure() const {
 Status Node::with_failure(Status ended) const {
   const Status why = failure();
   if (ended.ok() || why.ok()) return ended;
-  return {ended.code(), ended.message() + ": the store failed: " + why.message()};
+  return {ended.code(), ended.message() + ": " + why.message()};
 }
 
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {

@@ -7,6 +7,7 @@
 #include "app/message_lines.h"
 #include "domain/base/clock.h"
 #include "domain/base/operator_log.h"
+#include "eventstore/system_ports.h"
 
 namespace daybook::app {
 
@@ -35,6 +36,13 @@ class TroubleLines final : public OperatorLog {
   std::int64_t credit_micros_ = kBurst * 1'000'000 / kPerSecond;
   Instant filled_at_{INT64_MIN};
   std::int64_t left_out_ = 0;
+};
+
+/// The same for a command that is no server: what the ledger it works on tells, on stderr.
+struct TroubleOnStderr {
+  eventstore::SystemClock clock;
+  MessageLines messages;
+  TroubleLines lines{messages, clock};
 };
 
 }  // namespace daybook::app

@@ -73,7 +73,7 @@ Result<std::unique_ptr<Witness>> Witness::open_locked(const std::string& path,
   auto file = WatermarkFile::open(path);
   if (!file.ok()) return in_words(file.status());
   // What is in memory alone is no proof once the power has gone.
-  if (Status confirmed = (*file)->confirm(); !confirmed.ok()) return confirmed;
+  if (Status confirmed = (*file)->confirm(); !confirmed.ok()) return in_words(confirmed);
   return std::unique_ptr<Witness>(new Witness(path, std::move(lock), std::move(*file)));
 }
 
@@ -83,11 +83,12 @@ Result<std::unique_ptr<Witness>> Witness::make(const std::string& path, const Se
   if (!lock.ok()) return in_words(lock.status());
   // Whoever had the lock before may have made it.
   if (eventstore::path_exists(path)) {
-    if (Status removed = remove_tree(fresh); !removed.ok()) return removed;
+    if (Status removed = remove_tree(fresh); !removed.ok()) return in_words(removed);
     return conflict("witness " + path + ": was made meanwhile");
   }
-  if (Status made = WatermarkFile::create(fresh, seen.head, seen.closed); !made.ok()) return made;
-  if (Status named = rename_durably(fresh, path); !named.ok()) return named;
+  Status made = WatermarkFile::create(fresh, seen.head, seen.closed);
+  if (made.ok()) made = rename_durably(fresh, path);
+  if (!made.ok()) return in_words(made);
   (*lock)->renamed_to(path);
   return open_locked(path, std::move(*lock));
 }
@@ -100,10 +101,12 @@ std::vector<std::string> Witness::findings() const {
 Status Witness::check(const EventLog& log) const { return check_seen(path_, seen_.head, log); }
 
 Status Witness::remember(const Seen& seen) {
-  if (Status there = lock_->check_named(); !there.ok()) return there;
+  if (!failure_.ok()) return failure_;
+  failure_ = lock_->check_named();
   const Seen next = {seen.head, std::max(seen.closed, seen_.closed)};
-  if (next == seen_ && !slot_damaged_) return {};
-  if (Status status = file_->store(next.head, next.closed); !status.ok()) return status;
+  if (!failure_.ok() || (next == seen_ && !slot_damaged_)) return failure_;
+  failure_ = file_->store(next.head, next.closed);
+  if (!failure_.ok()) return failure_;
   seen_ = next;
   slot_damaged_ = false;  // What is stored goes into the other slot.
   return {};

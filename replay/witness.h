@@ -74,6 +74,7 @@ class Witness {
   std::unique_ptr<eventstore::WatermarkFile> file_;
   Seen seen_;
   bool slot_damaged_;
+  Status failure_;  ///< Of remember().
 };
 
 /// What a witness has seen, for a check beside a server: read it before the log is opened. Errors:

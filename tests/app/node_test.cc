@@ -163,12 +163,31 @@ TEST_F(NodeTest, a_node_whose_erasures_have_stopped_fails_though_all_its_stores_
   EXPECT_EQ(node_->failure().code(), StatusCode::kCorrupt) << node_->failure().message();
 }
 
+// As an import does: nobody served it, and its last answers went to a place that is gone.
+TEST(NodeStopTest, what_happened_to_the_stores_since_the_last_look_is_a_failure) {
+  for (const std::string name : {"log/CURRENT", "log.watermark", "private/CURRENT"}) {
+    const eventstore::TempDir dir;
+    Config config;
+    config.data_dir = dir.file("ledger");
+    config.settle_interval_ms = 600'000;
+    auto node = Node::open(config);
+    ASSERT_TRUE(node.ok()) << node.status().message();
+    domain::OpenAccount account;
+    account.currency = *domain::Currency::parse("USD");
+    ASSERT_EQ(run(**node, of_account("a", account)), eventstore::AnswerKind::kRecorded);
+    std::filesystem::remove(config.data_dir + "/" + name);
+    (*node)->stop();
+    EXPECT_NE((*node)->failure().message().find(name), std::string::npos)
+        << name << ": " << (*node)->failure().message();
+  }
+}
+
 TEST_F(NodeTest, work_that_a_failure_ended_is_told_with_its_cause) {
   EXPECT_EQ(node_->with_failure(io_error("stopped")).message(), "stopped");
   fail_the_log();
   EXPECT_TRUE(node_->with_failure({}).ok());
   const std::string told = node_->with_failure(io_error("stopped")).message();
-  EXPECT_EQ(told, "stopped: the store failed: " + node_->failure().message());
+  EXPECT_EQ(told, "stopped: " + node_->failure().message());
   EXPECT_NE(told.find("File too large"), std::string::npos) << told;
 }
 

@@ -145,10 +145,15 @@ class WitnessTest(CliCase):
         for path in (pipe, folder):
             done = self.cli("verify", "--data", server.data, "--witness", path, timeout=30,
                             status=FAILED)
-            self.assertIn("is no regular file", done.stderr)
+            self.assertIn("not a regular file", done.stderr)
             done = self.cli("serve", "--data", server.data, "--listen", "127.0.0.1:0",
                             "--witness-file", path, timeout=30, status=FAILED)
             self.assertIn(path, done.stderr)
+            # Whether it has seen a ledger cannot be told, so none is begun.
+            fresh = os.path.join(self.scratch(), "fresh")
+            self.cli("serve", "--data", fresh, "--listen", "127.0.0.1:0", "--witness-file", path,
+                     timeout=30, status=FAILED)
+            self.assertEqual(os.listdir(fresh), [])
 
     def test_a_witness_that_is_removed_ends_the_server(self):
         """What follows would be remembered nowhere, and the next start would find no file."""

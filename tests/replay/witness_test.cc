@@ -152,6 +152,8 @@ TEST(WitnessTest, one_that_is_removed_or_replaced_takes_nothing_more) {
   const auto moved = Witness::make(dir.file("moved"), Seen());
   std::filesystem::rename(dir.file("moved"), dir.file("elsewhere"));
   EXPECT_EQ((*moved)->remember(see(log)).code(), StatusCode::kIo);
+  std::filesystem::rename(dir.file("elsewhere"), dir.file("moved"));
+  EXPECT_EQ((*moved)->remember(see(log)).code(), StatusCode::kIo) << "meanwhile it told nobody";
 }
 
 TEST(WitnessTest, one_that_is_there_is_not_made_again) {
