@@ -23,7 +23,7 @@ Result<Descriptor> open_regular(const std::string& path, int flags) {
   if (file.get() < 0) return errno_status("open", path, errno);
   struct stat info = {};
   if (::fstat(file.get(), &info) != 0) return errno_status("look at", path, errno);
-  if (!S_ISREG(info.st_mode)) return io_error(path + ": is no regular file");
+  if (!S_ISREG(info.st_mode)) return io_error(path + ": not a regular file");
   return file;
 }
 

@@ -174,7 +174,12 @@ class RocksLog::Core {
   /// without damage: the slot that is gone may have been the one that acknowledged what the log has
   /// lost, and no power cut leaves both, as none of the two is written while the other is.
   Result<std::unique_ptr<RocksLogDb>> open_db(RocksLogDb::Mode mode) {
+    torn_tail_ = false;
     auto whole = RocksLogDb::open(paths_.log, mode, hooks_.env);
+    // Beside a writer, what looks like damage may be a file that went away meanwhile; not twice.
+    if (options_.read_only && whole.status().code() == StatusCode::kCorrupt) {
+      whole = RocksLogDb::open(paths_.log, mode, hooks_.env);
+    }
     if (whole.ok() || whole.status().code() != StatusCode::kCorrupt) return whole;
     const auto loaded = WatermarkFile::load(paths_.watermark);
     if (!loaded.ok() || loaded->slot_damaged) return whole;

@@ -22,8 +22,8 @@ class RocksLog final : public EventLog {
   };
   struct Options {
     bool create_if_missing = false;
-    /// Opens beside a writer in another process and writes nothing. Ends at the watermark of the
-    /// moment of opening.
+    /// Opens beside a writer in another process and writes nothing. Ends where
+    /// StoredLog::open_for_reading says.
     bool read_only = false;
     /// The caller has the directory's PathLock, or made the directory and is alone with it.
     bool locked_by_caller = false;

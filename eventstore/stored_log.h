@@ -19,7 +19,8 @@ namespace daybook::eventstore {
 ///
 /// Errors of the store are final: the first failed write or sync, or an error in a background job,
 /// poisons the log. It then reads, but answers every append with kUnknown, until it is opened
-/// again. Crash: as EventLog. Readers see an entry only once its watermark is synced.
+/// again. Crash: as EventLog. Whoever reads in this
+/// process sees an entry only once its watermark is synced.
 class StoredLog final : public EventLog {
  public:
   struct Options {
@@ -35,7 +36,7 @@ class StoredLog final : public EventLog {
     std::uint64_t unacknowledged_entries = 0;  ///< Beyond the watermark, proven, and accepted.
     std::uint64_t quarantined_entries = 0;  ///< Beyond the proven end; no longer part of the log.
     bool unproven_rows = false;             ///< Rows that do not continue the log; not in it.
-    bool watermark_slot_damaged = false;    ///< One slot was unreadable (and was healed).
+    bool watermark_slot_damaged = false;    ///< One slot was unreadable; open() has healed it.
   };
 
   /// The rows of a log without entries. Crash: may be repeated.
@@ -46,8 +47,10 @@ class StoredLog final : public EventLog {
   static Result<std::unique_ptr<StoredLog>> open(std::unique_ptr<LogRows> rows,
                                                  std::unique_ptr<Watermark> watermark,
                                                  const Options& options);
-  /// For reading alone, up to a watermark that was read before the rows were opened. append() and
-  /// close() are not to be called.
+  /// For reading alone, up to a watermark that was read before the rows were opened; where one of
+  /// its slots is damaged, and may have acknowledged more, as far as the entries continue the log:
+  /// beside a writer that may be one whose answer is on its way. append() and close() are not to be
+  /// called.
   static Result<std::unique_ptr<StoredLog>> open_for_reading(std::unique_ptr<LogRows> rows,
                                                              const Watermark::Loaded& watermark,
                                                              const Options& options);

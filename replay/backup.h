@@ -27,7 +27,7 @@ enum class BackupStage { kLogCopied, kPrivateCopied };
 using BackupStages = std::function<void(BackupStage)>;
 
 /// Copies the ledger in `dir`, which may be being served by another process, to a new directory
-/// `out`: every entry up to the watermark of now, checked and written anew; then, so that whatever
+/// `out`: every entry that the log shows now, checked and written anew; then, so that whatever
 /// the copied log names was there, the private store; and, should something of that be gone by
 /// then, as many entries more as tell of its erasure. Then the admin key, if it is readable (mode
 /// 0600); `files.sha256`, a list for sha256sum -c; and last `backup.json`. Read models are not

@@ -33,7 +33,7 @@ struct VerifiedTable {
 struct VerifyReport {
   std::optional<Difference> difference;  ///< Empty: everything is as it must be.
   std::string ledger_id;                 ///< Empty: the log could not be opened.
-  eventstore::LogHead head;  ///< The watermark of the moment; what is said holds up to here.
+  eventstore::LogHead head;  ///< Of the log as it was opened; what is said holds up to here.
   std::uint64_t entries = 0;
   std::uint64_t events = 0;
   std::uint64_t streams = 0;

@@ -28,6 +28,7 @@ struct DiskFaults {
   std::atomic<int> wal_syncs_left{-1};
   std::atomic<int> wal_appends_left{-1};
   std::atomic<bool> tables_fail{false};
+  std::atomic<int> wal_reads_left{-1};  ///< Openings of one for reading; the file is gone, once.
 
   static bool take(std::atomic<int>& left) {
     if (left < 0) return true;
@@ -90,6 +91,15 @@ class FailingFs final : public rocksdb::FileSystemWrapper {
     return status;
   }
 
+  rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
+                                      rocksdb::IODebugContext* context) override {
+    if (name.ends_with(".log") && !DiskFaults::take(faults_.wal_reads_left)) {
+      return rocksdb::IOStatus::PathNotFound(name, "gone");
+    }
+    return FileSystemWrapper::NewSequentialFile(name, options, file, context);
+  }
+
  private:
   DiskFaults& faults_;
 };
@@ -126,6 +136,24 @@ void expect_poisoned(std::unique_ptr<RocksLog> log, const std::string& dir,
   }
   EXPECT_EQ(found, acknowledged);
   append_all(**again, {1});
+}
+
+// A writer deletes a write-ahead log that is in its tables, between a reader's listing and opening.
+TEST(RocksLogFaultTest, a_file_that_goes_away_beside_a_reader_is_not_taken_for_a_torn_tail) {
+  const TempDir dir;
+  auto writer = open_log(dir.path());
+  const std::vector<Entry> entries = append_all(**writer, {3, 4});
+  for (int good = 0; good < 3; ++good) {
+    Disk disk;
+    disk.faults.wal_reads_left = good;
+    RocksLog::Options options;
+    options.read_only = true;
+    const auto reader = open_rocks_log_for_test(dir.path(), options, {disk.env.get(), {}});
+    ASSERT_TRUE(reader.ok()) << reader.status().message();
+    EXPECT_EQ(read_all(**reader), entries);
+    EXPECT_FALSE((*reader)->had_torn_tail()) << good;
+    EXPECT_TRUE((*reader)->findings().empty()) << good;
+  }
 }
 
 TEST(RocksLogFaultTest, a_failed_sync_of_the_write_ahead_log_poisons_the_log) {

@@ -500,6 +500,28 @@ TEST(RocksLogTest, a_reader_shows_what_the_damaged_slot_may_have_acknowledged) {
   }
 }
 
+// What the damaged slot may have acknowledged and the log does not show is no secret.
+TEST(RocksLogTest, rows_that_do_not_continue_the_log_are_told_by_a_reader_with_a_damaged_slot) {
+  const TempDir dir;
+  const std::vector<Entry> entries = make_log(dir.path(), {3, 4});
+  const Entry gone = next_entry(head_after(entries[1], chain_of(entries[1])), 2);
+  KvBatch batch;
+  put_entry(batch, next_entry(head_after(gone, chain_of(gone)), 2));
+  edit_rows(dir.path(), batch);
+  const std::string slots = file_bytes(dir.file("log.watermark"));
+  for (const std::size_t slot : {std::size_t{0}, slots.size() / 2}) {
+    write_file(dir.file("log.watermark"), flipped(slots, slot * 8));
+    const auto reader = open_reader(dir.path());
+    ASSERT_TRUE(reader.ok()) << reader.status().message();
+    EXPECT_EQ(read_all(**reader), entries);
+    const auto findings = (*reader)->findings();
+    const bool is_told = std::any_of(findings.begin(), findings.end(), [](const auto& found) {
+      return found.find("does not continue it") != std::string::npos;
+    });
+    EXPECT_TRUE(is_told);
+  }
+}
+
 TEST(RocksLogTest, a_torn_tail_that_was_not_acknowledged_is_dropped) {
   const TempDir dir;
   std::vector<Entry> entries;
