@@ -416,9 +416,9 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
     static_cast<void>(remove_tree(out));  // Without backup.json nobody takes it for a backup.
     return status;
   }
-  const std::string parent = std::filesystem::path(out).parent_path().string();
-  Status named = eventstore::sync_directory(parent.empty() ? "." : parent);
-  if (!named.ok()) return named;
+  if (Status named = eventstore::sync_directory(eventstore::parent_of(out)); !named.ok()) {
+    return named;
+  }
   return report;
 }
 

@@ -178,19 +178,12 @@ Status write_file_durably(const std::string& path, const std::string& bytes, uns
 }
 
 Result<std::string> read_small_file(const std::string& path) {
-  // Whatever else may lie there is not waited for.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.get() < 0) {
-    if (errno == ENOENT) return not_found(path + ": no such file");
-    return errno_status("open", path, errno);
-  }
-  struct stat info = {};
-  if (::fstat(file.get(), &info) != 0) return errno_status("look at", path, errno);
-  if (!S_ISREG(info.st_mode)) return invalid(path + ": not a regular file");
+  const auto file = eventstore::open_regular(path, O_RDONLY);
+  if (!file.ok()) return file.status();
   std::string bytes(kSmallFileBytesMax + 1, '\0');
   std::size_t size = 0;
   while (size < bytes.size()) {
-    const ssize_t got = ::read(file.get(), bytes.data() + size, bytes.size() - size);
+    const ssize_t got = ::read(file->get(), bytes.data() + size, bytes.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno_status("read", path, errno);
     if (got == 0) break;

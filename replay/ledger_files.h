@@ -77,7 +77,8 @@ Status rename_durably(const std::string& from, const std::string& to);
 /// Creates or replaces a file: whole and durable, or as it was. Errors: kIo.
 Status write_file_durably(const std::string& path, const std::string& bytes, unsigned mode);
 
-/// A small regular file, up to 1 MiB. Errors: kNotFound, kInvalid: larger or no such file; kIo.
+/// A small regular file, up to 1 MiB. Errors: kNotFound; kInvalid: larger; kIo, also for what is
+/// no regular file.
 Result<std::string> read_small_file(const std::string& path);
 
 }  // namespace daybook::replay
