@@ -189,7 +189,7 @@ std::variant<Item, HttpResponse> read_item(JsonValue& value, const Principal& pr
   if (!path) return problem(400, "malformed-target", "the path is malformed", request_id);
   auto route = find_route(item.request.method, *path);
   if (std::holds_alternative<PathNotFound>(route)) {
-    return problem(404, "not-found", "there is no such object", request_id);
+    return problem(404, "not-found", kNoSuchPath, request_id);
   }
   auto* match = std::get_if<RouteMatch>(&route);
   const bool is_write = match != nullptr && match->route->key != KeyRule::kNone;

@@ -105,6 +105,8 @@ struct MethodNotAllowed {
   std::string allow;  ///< "GET, PUT"
 };
 struct PathNotFound {};
+/// What is said of it: another thing than that an object is not there.
+inline constexpr std::string_view kNoSuchPath = "there is no such path";
 
 /// `path` is percent-decoded. HEAD is routed as GET by the caller; `allow` names it with GET.
 std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_view method,

@@ -82,7 +82,9 @@ std::optional<std::string> owned(std::optional<std::string_view> text) {
 
 std::variant<Service::Admitted, HttpResponse> Service::admit(const HttpRequest& head) const {
   auto route = find_route(routed_method(head), head.path);
-  if (std::holds_alternative<PathNotFound>(route)) return not_found(head.request_id);
+  if (std::holds_alternative<PathNotFound>(route)) {
+    return problem(404, "not-found", kNoSuchPath, head.request_id);
+  }
   if (const auto* wrong = std::get_if<MethodNotAllowed>(&route)) {
     HttpResponse response =
         problem(405, "method-not-allowed", "this path has other methods", head.request_id);
