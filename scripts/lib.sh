@@ -19,7 +19,7 @@ jobs_default() {
   if ((memory < 1)); then memory=1; fi
   printf '%s\n' "$((cores < memory ? cores : memory))"
 }
-jobs=${DAYBOOK_JOBS:-$(jobs_default)}
+jobs=${JOBS:-$(jobs_default)}
 
 # Started through sudo in a user's checkout: once the packages are there, goes on as that user, so
 # that build/ belongs to them. Returns where there is nobody to hand over to.
