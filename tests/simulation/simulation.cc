@@ -293,7 +293,7 @@ void Simulation::crash() {
 /// Faults stop; everything must get its answer in a bounded number of rounds.
 void Simulation::settle_everything() {
   trace_.line("no more faults");
-  if (world_->failed()) crash();
+  if (world_->must_restart()) crash();
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     const bool again = !requests_[i].answered || rng_.chance(20);
     if (again && !requests_[i].command.idempotency_key.empty()) {

@@ -109,6 +109,9 @@ class World {
   // --- Faults
 
   bool failed() const { return failed_ || projector_failed_; }
+  /// Something is left that only another start mends: a moment that could not be closed ends the
+  /// server as well, which no command has to notice first.
+  bool must_restart() const { return failed() || log_poisoned_; }
   /// The process dies with all its memory and starts again; the seed picks what tables lose.
   void crash(std::uint64_t kv_seed);
   /// The same, and the log goes on under the next generation, as after a restore.
