@@ -81,7 +81,8 @@ Status run_ledger(const std::string& dir, const Options& options, Figure& figure
   figure.events_before = (*node)->committed();
   for (std::size_t i = 0; i < options.runs && status.ok(); ++i) {
     const auto run = run_charges(**node, figure.load, stop);
-    if (!run.ok()) return run.status();
+    status = run.status();
+    if (!status.ok()) break;
     figure.ledger.push_back(run->events_per_second);
     figure.cpu.push_back(run->cpu_nanoseconds_per_event);
     std::cerr << "  run " << i + 1 << ": " << with_commas(run->events_per_second) << " events/s, "

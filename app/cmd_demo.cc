@@ -17,6 +17,7 @@
 #include "app/config.h"
 #include "app/countdown.h"
 #include "app/demo_data.h"
+#include "app/line_writer.h"
 #include "app/node.h"
 #include "app/progress.h"
 #include "app/scratch_dir.h"
@@ -140,7 +141,9 @@ int serve_demo(const Config& config, StopSignal& stop) {
   stop.wait();
   node->stop();
   const Status failure = node->failure();
-  return failure.ok() ? kExitOk : report(failure);
+  if (failure.ok()) return kExitOk;
+  static_cast<void>(trouble.messages.flush(LineWriter::kEndTime));  // its lines stay whole
+  return report(failure);
 }
 
 int run(const Options& options) {

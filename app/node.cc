@@ -439,7 +439,8 @@ void Node::Parts::failed(std::string_view what, const Status& reason) {
   {
     const std::lock_guard lock(mutex);
     is_first = failure.ok();
-    if (is_first) failure = {reason.code(), std::string(what) + ": " + reason.message()};
+    // Whatever it was, the node has failed; what its cause is called is for those who look for it.
+    if (is_first) failure = io_error(std::string(what) + ": " + reason.message());
     callback = failure_callback;
   }
   if (is_first) tell(what, reason);
@@ -554,7 +555,7 @@ Status Node::failure() const {
 Status Node::with_failure(Status ended) const {
   const Status why = failure();
   if (ended.ok() || why.ok()) return ended;
-  return {ended.code(), ended.message() + ": " + why.message()};
+  return {why.code(), ended.message() + ": " + why.message()};
 }
 
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {

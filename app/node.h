@@ -56,7 +56,7 @@ class Node {
   /// nothing is acknowledged any more and the process should end with an error. May come again.
   void on_failure(std::function<void()> callback);
 
-  /// What failed, for the operator; OK as long as nothing has.
+  /// kIo: what failed and why, for the operator; OK as long as nothing has.
   Status failure() const;
 
   /// How a piece of work in this process ended, with the failure, if there is one, that ended it.

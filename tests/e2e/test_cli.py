@@ -11,12 +11,13 @@ import re
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 import time
 import uuid
 from decimal import Decimal
 
-from daybook import LedgerCase, Server, money, run_cli, test_data
+from daybook import LedgerCase, Server, binary, money, run_cli, test_data
 from test_events import canonical
 
 OK, FAILED, USAGE, NOT_FOUND, CONFLICT, VERIFICATION, UNREACHABLE = range(7)
@@ -452,6 +453,38 @@ class CommandLineTest(CliCase):
         self.assertEqual(server.logs().count('"repaired"'), 1)
         self.assertEqual(json.loads(self.cli("verify", "--data", server.data,
                                              "--json").stdout)["notes"], [])
+
+    def test_the_demo_and_bench_tell_what_their_opening_mends_and_what_fails(self):
+        data = os.path.join(self.scratch(), "demo")
+        watermark = os.path.join(data, "log.watermark")
+
+        def demo():
+            process = subprocess.Popen([binary(), "demo", "--data", data], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            self.addCleanup(process.kill)
+            for line in process.stdout:
+                if line.startswith("The contract to read: "):
+                    return process
+            self.fail(process.communicate(timeout=30)[1])
+
+        process = demo()
+        process.terminate()
+        self.assertNotIn('"repaired"', process.communicate(timeout=30)[1])
+        self.assertEqual(process.returncode, OK)
+        self.flip(watermark, self.slots(watermark)[0] + 100)
+        process = demo()
+        os.remove(os.path.join(data, "private", "CURRENT"))
+        said = process.communicate(timeout=30)[1]
+        self.assertEqual(process.returncode, FAILED)
+        self.assertRegex(said, r'"repaired".*"found":"watermark: ')
+        self.assertRegex(said, r"(?m)^daybook: log of record: .*private/CURRENT: was removed$")
+
+        ledger = os.path.join(self.scratch(), "ledger")
+        bench = ("bench", "--ledger", ledger, "--preload", "2000", "--runs", "0", "--no-bare")
+        self.assertNotIn('"repaired"', self.cli(*bench).stderr)
+        watermark = os.path.join(ledger, "log.watermark")
+        self.flip(watermark, self.slots(watermark)[0] + 100)
+        self.assertRegex(self.cli(*bench).stderr, r'"repaired".*"found":"watermark: ')
 
     def export(self, *more, data=None, status=OK):
         return self.cli("export", "events", "--data", data or self.server.data, *more,
