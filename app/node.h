@@ -43,7 +43,7 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Listens; answers the URL.
+  /// Listens; answers the URL. Raises the process's limit of open files to what it may be.
   Result<std::string> serve();
 
   /// Stops listening, lets requests end and, unless a store has failed, flushes. Idempotent.

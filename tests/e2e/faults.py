@@ -58,7 +58,8 @@ class FaultyServer(Server):
 
     def preexec(self):
         for what, value in self.limits.items():
-            resource.setrlimit(what, (value, value))
+            both = value if isinstance(value, tuple) else (value, value)  # soft, hard
+            resource.setrlimit(what, both)
 
     def order(self, part, ops, error=errno.EIO, after=0, sticky=False, clock=0,
               action=FAIL):

@@ -75,6 +75,20 @@ class ConnectionLimitTest(LimitCase):
         self.assertLess(time.monotonic() - began, 5)
         self.assertLess((self.resident() - before) / CONNECTIONS, 64 * 1024)
 
+    def test_a_soft_limit_of_open_files_is_raised(self):
+        """1,024 of them, as most systems give a process, are not what it may have."""
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 1000:
+            self.skipTest("this process may not open 1,000 files")
+        self.restart(limits={resource.RLIMIT_NOFILE: (256, hard)})
+        clients = [self.server.client() for _ in range(400)]
+        try:
+            for client in clients:
+                self.assertEqual(client.get("/healthz").status, 200)
+        finally:
+            for client in clients:
+                client.close()
+
     def test_out_of_descriptors_new_connections_wait_and_old_ones_go_on(self):
         account = self.open_account()
         self.restart(limits={resource.RLIMIT_NOFILE: 256})
