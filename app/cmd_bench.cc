@@ -89,9 +89,7 @@ Status run_ledger(const std::string& dir, const Options& options, Figure& figure
               << with_commas(run->cpu_nanoseconds_per_event) << " ns of CPU each\n";
     status = (*node)->catch_up();  // Each run begins with read models that are up to date.
   }
-  status = (*node)->with_failure(status);
-  (*node)->stop();
-  return status.ok() ? (*node)->failure() : status;
+  return (*node)->stop_after(status);
 }
 
 /// Runs of one batch size: the ledger, then the bare log beside it with what the ledger has

@@ -17,7 +17,6 @@
 #include "app/config.h"
 #include "app/countdown.h"
 #include "app/demo_data.h"
-#include "app/line_writer.h"
 #include "app/node.h"
 #include "app/progress.h"
 #include "app/scratch_dir.h"
@@ -122,28 +121,24 @@ void print_guide(const std::string& url, const std::string& key, const DemoData&
       << std::flush;
 }
 
-int serve_demo(const Config& config, StopSignal& stop) {
+Status serve_demo(const Config& config, StopSignal& stop) {
   TroubleOnStderr trouble;
   auto opened = Node::open(config, &trouble.lines);
-  if (!opened.ok()) return report(opened.status());
+  if (!opened.ok()) return opened.status();
   const std::unique_ptr<Node> node = std::move(*opened);
   node->on_failure([&stop] { stop.fail(); });
   DemoData data(kSeed, eventstore::SystemClock().now());
   const Status filled = fill(*node, data, stop);
-  if (!filled.ok()) return report(node->with_failure(filled));
+  if (!filled.ok()) return node->stop_after(filled);
   if (!stop.stopping()) {
     auto url = node->serve();
-    if (!url.ok()) return report(url.status());
+    if (!url.ok()) return node->stop_after(url.status());
     print_guide(*url, read_key(*node, config.data_dir), data);
     std::cerr << with_commas(node->committed()) << " events of " << DemoData::kAccounts
               << " made-up customers. Ctrl-C ends the demo.\n";
   }
   stop.wait();
-  node->stop();
-  const Status failure = node->failure();
-  if (failure.ok()) return kExitOk;
-  static_cast<void>(trouble.messages.flush(LineWriter::kEndTime));  // its lines stay whole
-  return report(failure);
+  return node->stop_after({});
 }
 
 int run(const Options& options) {
@@ -161,7 +156,8 @@ int run(const Options& options) {
   if (!settings.ok()) return report_usage(settings.status().message());
   const Status claimed = claim(settings->config.data_dir);
   if (!claimed.ok()) return report(claimed);
-  return serve_demo(settings->config, stop);
+  const Status ended = serve_demo(settings->config, stop);
+  return ended.ok() ? kExitOk : report(ended);
 }
 
 }  // namespace

@@ -74,25 +74,24 @@ Result<std::ifstream> open_file(const std::string& path) {
   return file;
 }
 
-int import_focus(const Options& options, const Config& config) {
+Status book(FocusImport& import, const Options& options, const Config& config) {
   StopSignal stop;
+  auto destination = open_destination(options, config);
+  if (!destination.ok()) return destination.status();
+  Node* node = destination->node.get();
+  if (node != nullptr) node->on_failure([&stop] { stop.fail(); });
+  auto file = open_file(options.file);
+  if (!file.ok()) return file.status();
+  const Status status = import.book(*file, *destination->target, stop);
+  return node == nullptr ? status : node->stop_after(status);
+}
+
+int import_focus(const Options& options, const Config& config) {
   FocusImport import({options.keep_going, eventstore::SystemClock().now()}, std::cerr);
   auto file = open_file(options.file);
   if (!file.ok()) return report(file.status());
   Status status = import.check(*file);
-  if (status.ok() && import.may_book()) {
-    auto destination = open_destination(options, config);
-    if (!destination.ok()) return report(destination.status());
-    if (destination->node != nullptr) destination->node->on_failure([&stop] { stop.fail(); });
-    file = open_file(options.file);
-    if (!file.ok()) return report(file.status());
-    status = import.book(*file, *destination->target, stop);
-    if (destination->node != nullptr) {
-      status = destination->node->with_failure(status);
-      destination->node->stop();
-      if (status.ok()) status = destination->node->failure();
-    }
-  }
+  if (status.ok() && import.may_book()) status = book(import, options, config);
   std::cout << (options.json ? import.summary_json() + "\n" : import.summary_text());
   if (!status.ok()) return report(status);
   return import.complete() ? kExitOk : kExitFailed;

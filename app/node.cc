@@ -92,15 +92,6 @@ Result<api::HttpServerConfig> edge_of(const Config& config) {
   return edge;
 }
 
-/// Most systems give a process 1,024 open files as long as it does not ask for more, which it may;
-/// connections count against them.
-void raise_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
-  limit.rlim_cur = limit.rlim_max;
-  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));  // Without it there are fewer connections.
-}
-
 /// Before a ledger is begun: a witness that has seen one tells that the place is wrong.
 Status check_unseen(const Config& config) {
   if (config.witness_file.empty()) return {};
@@ -487,7 +478,6 @@ Status Node::check_new(const Config& config) {
 }
 
 Result<std::string> Node::serve() {
-  raise_file_limit();
   const auto listen = listen_of(parts_->config);
   if (!listen.ok()) return listen.status();
   const auto edge = edge_of(parts_->config);
@@ -562,10 +552,11 @@ Status Node::failure() const {
   return parts_->failure;
 }
 
-Status Node::with_failure(Status ended) const {
+Status Node::stop_after(Status work) {
+  stop();
   const Status why = failure();
-  if (ended.ok() || why.ok()) return ended;
-  return {why.code(), ended.message() + ": " + why.message()};
+  if (why.ok()) return work;
+  return work.ok() ? why : Status(why.code(), work.message() + ": " + why.message());
 }
 
 void Node::submit(eventstore::Command command, eventstore::Completion complete) {

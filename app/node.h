@@ -43,11 +43,15 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Listens; answers the URL. Raises the process's limit of open files to what it may be.
+  /// Listens; answers the URL.
   Result<std::string> serve();
 
   /// Stops listening, lets requests end and, unless a store has failed, flushes. Idempotent.
   void stop();
+
+  /// stop() after a piece of work in this process. Answers how both went: where a store has failed,
+  /// that is why the work did.
+  Status stop_after(Status work);
 
   /// The key that open() made for a new ledger; empty for one that existed.
   const std::string& new_admin_key() const;
@@ -58,9 +62,6 @@ class Node {
 
   /// kIo: what failed and why, for the operator; OK as long as nothing has.
   Status failure() const;
-
-  /// How a piece of work in this process ended, with the failure, if there is one, that ended it.
-  Status with_failure(Status ended) const;
 
   /// A command from within the process (import, demo, bench). See eventstore::Ledger::submit.
   void submit(eventstore::Command command, eventstore::Completion complete);

@@ -161,6 +161,7 @@ TEST_F(NodeTest, a_node_whose_erasures_have_stopped_fails_though_all_its_stores_
             eventstore::AnswerKind::kRecorded);
   ASSERT_EQ(told.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_TRUE(node_->failure().message().starts_with("erasures: ")) << node_->failure().message();
+  EXPECT_EQ(node_->failure().code(), StatusCode::kIo);  // whatever its cause, here kCorrupt
 }
 
 // As an import does: nobody served it, and its last answers went to a place that is gone.
@@ -182,13 +183,18 @@ TEST(NodeStopTest, what_happened_to_the_stores_since_the_last_look_is_a_failure)
   }
 }
 
+TEST_F(NodeTest, work_ends_as_it_did_where_nothing_failed) {
+  EXPECT_EQ(node_->stop_after(not_found("no file")).message(), "no file");
+  EXPECT_TRUE(node_->stop_after({}).ok());
+}
+
 TEST_F(NodeTest, work_that_a_failure_ended_is_told_with_its_cause) {
-  EXPECT_EQ(node_->with_failure(io_error("stopped")).message(), "stopped");
   fail_the_log();
-  EXPECT_TRUE(node_->with_failure({}).ok());
-  const std::string told = node_->with_failure(io_error("stopped")).message();
-  EXPECT_EQ(told, "stopped: " + node_->failure().message());
-  EXPECT_NE(told.find("File too large"), std::string::npos) << told;
+  const Status told = node_->stop_after(unavailable("stopped"));
+  EXPECT_EQ(told.code(), StatusCode::kIo);
+  EXPECT_EQ(told.message(), "stopped: " + node_->failure().message());
+  EXPECT_NE(told.message().find("File too large"), std::string::npos) << told.message();
+  EXPECT_EQ(node_->stop_after({}).message(), node_->failure().message());
 }
 
 }  // namespace

@@ -454,6 +454,19 @@ class CommandLineTest(CliCase):
         self.assertEqual(json.loads(self.cli("verify", "--data", server.data,
                                              "--json").stdout)["notes"], [])
 
+    def test_the_demo_and_bench_fail_with_the_store_that_failed(self):
+        def limited(size, *arguments):
+            return subprocess.run(["prlimit", f"--fsize={size}", binary(), *arguments],
+                                  capture_output=True, text=True, timeout=60, check=False)
+
+        bench = ("bench", "--ledger", os.path.join(self.scratch(), "ledger"), "--accounts", "100",
+                 "--seconds", "20", "--runs", "1", "--no-bare")
+        for size, arguments in ((2_000_000, bench), (200_000, ("demo",))):
+            with self.subTest(arguments[0]):
+                done = limited(size, *arguments)
+                self.assertEqual(done.returncode, FAILED, done.stderr)
+                self.assertRegex(done.stderr, r"(?m)^daybook: .*: log of record: .*File too large")
+
     def test_the_demo_and_bench_tell_what_their_opening_mends_and_what_fails(self):
         data = os.path.join(self.scratch(), "demo")
         watermark = os.path.join(data, "log.watermark")
