@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,10 +23,20 @@ void occupy_standard_files() {
   }
 }
 
+/// Most systems give a process 1,024 open files as long as it does not ask for more, which it may:
+/// the tables of a large ledger and the connections of a server are more.
+void raise_open_files_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));  // Without it there are fewer.
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   occupy_standard_files();
+  raise_open_files_limit();
   // A reader that went away is a failed write, not a death.
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   // A limit on the size of files is an error of the store, which ends the process with a reason.
