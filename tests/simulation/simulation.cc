@@ -278,9 +278,9 @@ void Simulation::crash() {
   queue_.clear();
   away_.clear();
   room_ = {};
-  if (!world_->failed() && rng_.chance(15)) {
+  if (!world_->must_restart() && rng_.chance(15)) {
     world_->restart();
-    if (!world_->failed()) return;
+    if (!world_->must_restart()) return;
   }
   if (rng_.chance(20)) {
     world_->restore(rng_.next());
