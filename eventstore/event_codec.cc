@@ -1,5 +1,6 @@
 #include "eventstore/event_codec.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -101,27 +102,67 @@ namespace daybook::domain {
 using eventstore::EventIn;
 using eventstore::EventOut;
 
+/// Takes `zeros` zeros off the end of `value` if they are there and the exponent has room for them.
+template <std::uint8_t zeros, std::uint64_t power, class Unsigned>
+void take_zeros(Unsigned& value, std::uint8_t& exponent) {
+  if (exponent + zeros > kAmountDecimals || value % power != 0) return;
+  value /= power;
+  exponent = static_cast<std::uint8_t>(exponent + zeros);
+}
+
+/// All of them, as many as the exponent has room for: halving steps make at most four divisions.
+template <class Unsigned>
+std::uint8_t take_all_zeros(Unsigned& value) {
+  std::uint8_t exponent = 0;
+  take_zeros<8, 100'000'000>(value, exponent);
+  take_zeros<4, 10'000>(value, exponent);
+  take_zeros<2, 100>(value, exponent);
+  take_zeros<1, 10>(value, exponent);
+  return exponent;
+}
+
 /// An amount is a decimal exponent 0..12 and the mantissa without trailing zeros: 350.00 takes
 /// three bytes instead of seven. Zero is exponent 0.
 inline void save(EventOut& ar, const Amount& amount) {
-  int128 mantissa = amount.units;
+  const bool is_negative = amount.is_negative();
+  // -units overflows for the least int128; unsigned negation does not.
+  auto mantissa = static_cast<uint128>(amount.units);
+  if (is_negative) mantissa = ~mantissa + 1;
   std::uint8_t exponent = 0;
-  while (mantissa != 0 && exponent < kAmountDecimals && mantissa % 10 == 0) {
-    mantissa /= 10;
-    ++exponent;
+  if (auto small = static_cast<std::uint64_t>(mantissa); small != mantissa) {
+    exponent = take_all_zeros(mantissa);
+  } else if (small != 0) {  // Most fit 64 bits, where a division by a constant is a multiplication.
+    exponent = take_all_zeros(small);
+    mantissa = small;
   }
   ar.wire.fixed8(exponent);
-  ar.wire.varint128((static_cast<uint128>(mantissa) << 1) ^ static_cast<uint128>(mantissa >> 127));
+  ar.wire.varint128((mantissa << 1) - (is_negative ? 1U : 0U));
 }
+/// How much a mantissa with each exponent counts.
+constexpr auto kPowersOfTen = [] {
+  std::array<std::int64_t, kAmountDecimals + 1> powers{};
+  std::int64_t power = 1;
+  for (std::int64_t& entry : powers) {
+    entry = power;
+    power *= 10;
+  }
+  return powers;
+}();
+
+inline bool ends_in_zero(int128 mantissa) {
+  const auto small = static_cast<std::int64_t>(mantissa);
+  return small == mantissa ? small % 10 == 0 : mantissa % 10 == 0;
+}
+
 inline void load(EventIn& ar, Amount& amount) {
   const std::uint8_t exponent = ar.wire.fixed8();
   const uint128 coded = ar.wire.varint128();
   auto mantissa = static_cast<int128>((coded >> 1) ^ (~(coded & 1) + 1));
-  const bool is_shortest =
-      mantissa == 0 ? exponent == 0 : exponent == kAmountDecimals || mantissa % 10 != 0;
-  if (exponent > kAmountDecimals || !is_shortest) ar.wire.fail();
-  for (std::uint8_t i = 0; i < exponent && ar.wire.ok(); ++i) {
-    if (__builtin_mul_overflow(mantissa, int128{10}, &mantissa)) ar.wire.fail();
+  const bool is_shortest = exponent == (mantissa == 0 ? 0 : kAmountDecimals) ||
+                           (mantissa != 0 && !ends_in_zero(mantissa));
+  if (exponent > kAmountDecimals || !is_shortest ||
+      __builtin_mul_overflow(mantissa, int128{kPowersOfTen[exponent]}, &mantissa)) {
+    ar.wire.fail();
   }
   // Every amount can be negated: postings have two sides.
   if (mantissa == kInt128Min) ar.wire.fail();

@@ -248,6 +248,41 @@ TEST(EventCodecTest, amounts_have_one_form) {
   EXPECT_FALSE(decode_event(limit({0, 0x8A, 0})).ok());  // a varint longer than it must be
 }
 
+TEST(EventCodecTest, every_number_of_zeros_and_digits_has_the_form_of_the_documents) {
+  const auto expect_form = [](int128 units) {
+    std::uint8_t exponent = 0;
+    for (int128 rest = units; rest != 0 && exponent < 12 && rest % 10 == 0; rest /= 10) ++exponent;
+    int128 mantissa = units;
+    for (int i = 0; i < exponent; ++i) mantissa /= 10;
+    std::string form;
+    WireWriter wire(form);
+    wire.varint(currency("USD").packed());
+    wire.fixed8(exponent);
+    wire.varint128(mantissa < 0 ? static_cast<uint128>(-(mantissa + 1)) * 2 + 1
+                                : static_cast<uint128>(mantissa) * 2);
+    auto event = representative_events()[domain::CreditLimitSet::kType - 1];
+    const domain::Money money{domain::Amount{units}, currency("USD")};
+    event.event = domain::CreditLimitSet{money, {}, "r", money};
+    const std::string bytes = encode_event(event);
+    const std::size_t at = bytes.find(form);
+    EXPECT_NE(at, std::string::npos) << domain::to_text(domain::Amount{units}, 0);
+    EXPECT_NE(bytes.find(form, at + 1), std::string::npos);
+    const auto read = decode_event(bytes);
+    ASSERT_TRUE(read.ok());
+    EXPECT_EQ(read->event, event.event);
+  };
+  for (const int128 digits : {int128{1}, int128{7}, int128{25}, int128{18'446'744'073'709'551}}) {
+    int128 units = digits;
+    for (int zeros = 0; zeros <= 20; ++zeros, units *= 10) {
+      for (const int128 near : {-units, units - 1, units, units + 1}) expect_form(near);
+    }
+  }
+  for (const int128 edge : {int128{0}, int128{UINT64_MAX}, int128{UINT64_MAX} + 1,
+                            -int128{UINT64_MAX}, kInt128Max, -kInt128Max}) {
+    expect_form(edge);
+  }
+}
+
 TEST(EventCodecTest, a_length_is_checked_before_anything_is_allocated) {
   // Were these believed, the process would ask for more memory than there is.
   for (const std::uint64_t length : {std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
