@@ -108,16 +108,16 @@ Result<PlacedEventPtr> decode_stream_row(std::string_view row) {
 template <class State>
 Result<StateRows::Cached<State>*> StateRows::edit(Cache<State>& cache, const StreamId& stream) {
   const std::string key = latest_state_key(stream);
-  auto found = cache.items.find(key);
-  if (found == cache.items.end()) {
+  auto* found = cache.items.find(key);
+  if (found == nullptr) {
     auto state = read_state<State>(store_, table_, key);
     if (!state.ok()) return state.status();
-    found = cache.items.emplace(key, Cached<State>{std::move(*state)}).first;
-    found->second.memory.measured = held_by(found->second.state);
+    found = &cache.items.add(key, Cached<State>{std::move(*state)});
+    found->value.memory.measured = held_by(found->value.state);
   }
-  Cached<State>& cached = found->second;
+  Cached<State>& cached = found->value;
   if (!std::exchange(cached.changed, true)) {
-    cache.changed.push_back(&*found);
+    cache.changed.push_back(found);
     cache.changed_memory.add(cached.memory);
   }
   return &cached;

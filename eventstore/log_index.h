@@ -7,7 +7,6 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,6 +19,7 @@
 #include "eventstore/key_filter.h"
 #include "eventstore/kv.h"
 #include "eventstore/lookups.h"
+#include "eventstore/stable_map.h"
 
 /// What a decision needs from the past beyond its own stream's state, and that state itself:
 /// derived from the log, in three tables that are written behind it. Index and sequencer's tail
@@ -95,9 +95,9 @@ class StateRows {
   };
   template <class State>
   struct Cache {
-    std::unordered_map<std::string, Cached<State>> items;
+    StableMap<Cached<State>> items;
     /// Since the last finish(): few, where the cache holds many.
-    std::vector<std::pair<const std::string, Cached<State>>*> changed;
+    std::vector<typename StableMap<Cached<State>>::Entry*> changed;
     std::size_t bytes = 0;  ///< Of all items.
     ChangedMemory changed_memory;
 

@@ -63,8 +63,12 @@ rocksdb::Status SortedFiles::write(File& file, std::span<const KvBatch::Operatio
   rocksdb::SstFileWriter writer(rocksdb::EnvOptions(), *file.family.options, file.family.handle,
                                 drops_pages);
   rocksdb::Status status = writer.Open(file.path);
-  for (const KvBatch::Operation& operation : operations) {
-    if (!status.ok()) break;
+  for (std::size_t i = 0; i < operations.size() && status.ok(); ++i) {
+    // In the order of keys their bytes lie anywhere: what comes soon is fetched meanwhile.
+    if (constexpr std::size_t kAhead = 8; i + kAhead < operations.size()) {
+      __builtin_prefetch(operations[i + kAhead].key.data());
+    }
+    const KvBatch::Operation& operation = operations[i];
     status = operation.value ? writer.Put(slice(operation.key), slice(*operation.value))
                              : writer.Delete(slice(operation.key));
   }

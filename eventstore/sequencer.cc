@@ -360,14 +360,14 @@ void Sequencer::on_indexed(std::uint64_t position) {
   // Only what the log index has; before that is so, it has nothing of what was used later either.
   // Look-ups made before a state was let go are too old for it.
   while (is_beyond_bounds() && !by_use_.empty()) {
-    const auto coldest = accounts_.find(*by_use_.back());
-    const ResidentAccount& account = coldest->second;
+    const auto* coldest = accounts_.find(*by_use_.back());
+    const ResidentAccount& account = coldest->value;
     if (account.end_position > indexed_) break;
     floor_ = std::max(floor_, account.end_position);
-    residents_.remove(coldest->first);
+    residents_.remove(coldest->key);
     resident_bytes_ -= account.counted + account.grown;
     by_use_.pop_back();
-    accounts_.erase(coldest);
+    accounts_.erase(*coldest);
   }
 }
 
@@ -385,32 +385,30 @@ Sequencer::Loaded<State>* Sequencer::load(Residents<State>& streams, std::string
                                           const std::optional<State>& state) {
   if (!state) return nullptr;
   residents_.add(key);
-  Loaded<State>& loaded = *streams.try_emplace(std::move(key)).first;
-  loaded.second.state = *state;
-  count(loaded.second);
+  Loaded<State>& loaded = streams.add(std::move(key), {});
+  loaded.value.state = *state;
+  count(loaded.value);
   return &loaded;
 }
 
 Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& prepared) {
   std::string key = stream_key(prepared.command.stream());
-  const auto found = accounts_.find(key);
-  if (found != accounts_.end()) {
-    by_use_.splice(by_use_.begin(), by_use_, found->second.place);
-    return &found->second;
+  if (auto* found = accounts_.find(key)) {
+    by_use_.splice(by_use_.begin(), by_use_, found->value.place);
+    return &found->value;
   }
   auto* loaded = load(accounts_, std::move(key), prepared.lookups.account);
   if (loaded == nullptr) return nullptr;
-  loaded->second.place = by_use_.insert(by_use_.begin(), &loaded->first);
-  return &loaded->second;
+  loaded->value.place = by_use_.insert(by_use_.begin(), &loaded->key);
+  return &loaded->value;
 }
 
 Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& prepared) {
   // Tenants are few and always wanted: once in memory they stay.
   std::string key = stream_key(domain::StreamId::of_tenant(prepared.command.tenant));
-  const auto found = tenants_.find(key);
-  if (found != tenants_.end()) return &found->second;
+  if (auto* found = tenants_.find(key)) return &found->value;
   auto* loaded = load(tenants_, std::move(key), prepared.lookups.tenant);
-  return loaded == nullptr ? nullptr : &loaded->second;
+  return loaded == nullptr ? nullptr : &loaded->value;
 }
 
 bool Sequencer::has_tenant(const PreparedCommand& prepared) const {

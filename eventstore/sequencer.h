@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "domain/account.h"
@@ -17,6 +16,7 @@
 #include "eventstore/recent_positions.h"
 #include "eventstore/refusal_limit.h"
 #include "eventstore/resident_streams.h"
+#include "eventstore/stable_map.h"
 #include "eventstore/tail.h"
 
 namespace daybook::eventstore {
@@ -104,9 +104,9 @@ class Sequencer {
   };
 
   template <class State>
-  using Residents = std::unordered_map<std::string, Resident<State>>;
+  using Residents = StableMap<Resident<State>>;
   template <class State>
-  using Loaded = typename Residents<State>::value_type;
+  using Loaded = typename Residents<State>::Entry;
   template <class State>
   Loaded<State>* load(Residents<State>& streams, std::string key,
                       const std::optional<State>& state);

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "eventstore/changed_memory.h"
 #include "eventstore/digest.h"
 #include "eventstore/kv.h"
+#include "eventstore/stable_map.h"
 
 namespace daybook::projections {
 
@@ -37,7 +37,7 @@ class RowCache {
   Result<const std::optional<Row>*> read(const std::string& key) {
     auto entry = load(key);
     if (!entry.ok()) return entry.status();
-    return &std::as_const((*entry)->second.row);
+    return &std::as_const((*entry)->value.row);
   }
 
   /// The row, to be changed, emplaced or reset, which makes it larger by at most so much. Valid
@@ -95,12 +95,11 @@ class RowCache {
     bool stored = false;  ///< The store has a row of this key.
     bool changed = false;
   };
-  using Items = std::unordered_map<std::string, Item>;
-  using Entry = typename Items::value_type;  // Stays where it is while others come and go.
+  using Items = eventstore::StableMap<Item>;
+  using Entry = typename Items::Entry;
 
   Result<Entry*> load(const std::string& key) {
-    const auto found = items_.find(key);
-    if (found != items_.end()) return &*found;
+    if (Entry* found = items_.find(key)) return found;
     auto bytes = store_.get(table_, key);
     if (!bytes.ok()) return bytes.status();
     Item item;
@@ -114,7 +113,7 @@ class RowCache {
     item.memory.measured = held_by(item);
     item.bytes = key.size() + sizeof(Item) + item.memory.measured;
     bytes_ += item.bytes;
-    return &*items_.emplace(key, std::move(item)).first;
+    return &items_.add(key, std::move(item));
   }
 
   static std::size_t held_by(const Item& item) {
