@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace daybook::api {
 namespace {
@@ -73,44 +74,52 @@ constexpr std::array kRoutes{
     query("/docs", kDocs, kPublic),
 };
 
-constexpr std::size_t segments_of(std::string_view path) {
-  return static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
+constexpr std::size_t kSegmentsMax = 7;  // of the longest pattern
+
+struct Segments {
+  std::array<std::string_view, kSegmentsMax> each;
+  std::size_t count = 0;
+};
+
+/// What stands between the slashes of a path, which starts with one. None: it has more segments
+/// than any pattern.
+constexpr std::optional<Segments> split(std::string_view path) {
+  Segments segments;
+  while (!path.empty()) {
+    if (segments.count == kSegmentsMax) return std::nullopt;
+    path.remove_prefix(1);
+    const std::size_t end = std::min(path.find('/'), path.size());
+    segments.each[segments.count++] = path.substr(0, end);
+    path.remove_prefix(end);
+  }
+  return segments;
 }
 
-/// Segments of each pattern: most routes fall out by that alone.
-constexpr auto kSegments = [] {
-  std::array<std::size_t, kRoutes.size()> segments{};
-  std::transform(kRoutes.begin(), kRoutes.end(), segments.begin(),
-                 [](const Route& route) { return segments_of(route.pattern); });
-  return segments;
+constexpr auto kPatterns = [] {
+  std::array<Segments, kRoutes.size()> patterns;
+  std::transform(kRoutes.begin(), kRoutes.end(), patterns.begin(),
+                 [](const Route& route) { return *split(route.pattern); });
+  return patterns;
 }();
 
-/// Cuts the next segment off `path`, which starts with '/'.
-std::string_view next_segment(std::string_view& path) {
-  path.remove_prefix(1);
-  const std::size_t end = std::min(path.find('/'), path.size());
-  const std::string_view segment = path.substr(0, end);
-  path.remove_prefix(end);
-  return segment;
-}
+constexpr bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
 
-/// REQUIRES: both have the same number of segments.
-bool matches(std::string_view pattern, std::string_view path) {
-  while (!pattern.empty()) {
-    const std::string_view wanted = next_segment(pattern);
-    const std::string_view found = next_segment(path);
-    if (wanted.starts_with('{') ? found.empty() : wanted != found) return false;
+bool matches(const Segments& pattern, const Segments& path) {
+  if (pattern.count != path.count) return false;
+  for (std::size_t i = 0; i < path.count; ++i) {
+    const std::string_view wanted = pattern.each[i];
+    const std::string_view found = path.each[i];
+    if (is_parameter(wanted) ? found.empty() : wanted != found) return false;
   }
   return true;
 }
 
 /// REQUIRES: the path matches.
-PathParams params_of(std::string_view pattern, std::string_view path) {
+PathParams params_of(const Segments& pattern, const Segments& path) {
   PathParams params;
-  while (!pattern.empty()) {
-    const std::string_view wanted = next_segment(pattern);
-    const std::string_view found = next_segment(path);
-    if (wanted.starts_with('{')) params.emplace(wanted.substr(1, wanted.size() - 2), found);
+  for (std::size_t i = 0; i < path.count; ++i) {
+    const std::string_view wanted = pattern.each[i];
+    if (is_parameter(wanted)) params.emplace(wanted.substr(1, wanted.size() - 2), path.each[i]);
   }
   return params;
 }
@@ -122,12 +131,13 @@ std::span<const Route> all_routes() { return kRoutes; }
 std::variant<RouteMatch, MethodNotAllowed, PathNotFound> find_route(std::string_view method,
                                                                     std::string_view path) {
   if (!path.starts_with('/')) return PathNotFound{};
-  const std::size_t segments = segments_of(path);
+  const auto segments = split(path);
+  if (!segments) return PathNotFound{};
   std::string allow;
   for (std::size_t i = 0; i < kRoutes.size(); ++i) {
     const Route& route = kRoutes[i];
-    if (kSegments[i] != segments || !matches(route.pattern, path)) continue;
-    if (route.method == method) return RouteMatch{&route, params_of(route.pattern, path)};
+    if (!matches(kPatterns[i], *segments)) continue;
+    if (route.method == method) return RouteMatch{&route, params_of(kPatterns[i], *segments)};
     if (!allow.empty()) allow += ", ";
     allow += route.method == "GET" ? "GET, HEAD" : route.method;
   }
