@@ -74,24 +74,26 @@ Result<std::ifstream> open_file(const std::string& path) {
   return file;
 }
 
-Status book(FocusImport& import, const Options& options, const Config& config) {
-  StopSignal stop;
-  auto destination = open_destination(options, config);
-  if (!destination.ok()) return destination.status();
-  Node* node = destination->node.get();
+Status book(FocusImport& import, const std::string& path, Destination& destination,
+            StopSignal& stop) {
+  Node* node = destination.node.get();
   if (node != nullptr) node->on_failure([&stop] { stop.fail(); });
-  auto file = open_file(options.file);
-  if (!file.ok()) return file.status();
-  const Status status = import.book(*file, *destination->target, stop);
+  auto file = open_file(path);
+  const Status status = file.ok() ? import.book(*file, *destination.target, stop) : file.status();
   return node == nullptr ? status : node->stop_after(status);
 }
 
 int import_focus(const Options& options, const Config& config) {
+  StopSignal stop;
   FocusImport import({options.keep_going, eventstore::SystemClock().now()}, std::cerr);
   auto file = open_file(options.file);
   if (!file.ok()) return report(file.status());
   Status status = import.check(*file);
-  if (status.ok() && import.may_book()) status = book(import, options, config);
+  if (status.ok() && import.may_book()) {
+    auto destination = open_destination(options, config);
+    if (!destination.ok()) return report(destination.status());
+    status = book(import, options.file, *destination, stop);
+  }
   std::cout << (options.json ? import.summary_json() + "\n" : import.summary_text());
   if (!status.ok()) return report(status);
   return import.complete() ? kExitOk : kExitFailed;

@@ -102,6 +102,8 @@ namespace daybook::domain {
 using eventstore::EventIn;
 using eventstore::EventOut;
 
+namespace {
+
 /// Takes `zeros` zeros off the end of `value` if they are there and the exponent has room for them.
 template <std::uint8_t zeros, std::uint64_t power, class Unsigned>
 void take_zeros(Unsigned& value, std::uint8_t& exponent) {
@@ -110,7 +112,7 @@ void take_zeros(Unsigned& value, std::uint8_t& exponent) {
   exponent = static_cast<std::uint8_t>(exponent + zeros);
 }
 
-/// All of them, as many as the exponent has room for: halving steps make at most four divisions.
+/// All of them, as many as the exponent has room for: four steps of half as many each.
 template <class Unsigned>
 std::uint8_t take_all_zeros(Unsigned& value) {
   std::uint8_t exponent = 0;
@@ -120,6 +122,24 @@ std::uint8_t take_all_zeros(Unsigned& value) {
   take_zeros<1, 10>(value, exponent);
   return exponent;
 }
+
+/// How much a mantissa with each exponent counts.
+constexpr auto kScales = [] {
+  std::array<std::int64_t, kAmountDecimals + 1> powers{};
+  std::int64_t power = 1;
+  for (std::int64_t& entry : powers) {
+    entry = power;
+    power *= 10;
+  }
+  return powers;
+}();
+
+bool ends_in_zero(int128 mantissa) {
+  const auto small = static_cast<std::int64_t>(mantissa);
+  return small == mantissa ? small % 10 == 0 : mantissa % 10 == 0;
+}
+
+}  // namespace
 
 /// An amount is a decimal exponent 0..12 and the mantissa without trailing zeros: 350.00 takes
 /// three bytes instead of seven. Zero is exponent 0.
@@ -138,21 +158,6 @@ inline void save(EventOut& ar, const Amount& amount) {
   ar.wire.fixed8(exponent);
   ar.wire.varint128((mantissa << 1) - (is_negative ? 1U : 0U));
 }
-/// How much a mantissa with each exponent counts.
-constexpr auto kPowersOfTen = [] {
-  std::array<std::int64_t, kAmountDecimals + 1> powers{};
-  std::int64_t power = 1;
-  for (std::int64_t& entry : powers) {
-    entry = power;
-    power *= 10;
-  }
-  return powers;
-}();
-
-inline bool ends_in_zero(int128 mantissa) {
-  const auto small = static_cast<std::int64_t>(mantissa);
-  return small == mantissa ? small % 10 == 0 : mantissa % 10 == 0;
-}
 
 inline void load(EventIn& ar, Amount& amount) {
   const std::uint8_t exponent = ar.wire.fixed8();
@@ -161,7 +166,7 @@ inline void load(EventIn& ar, Amount& amount) {
   const bool is_shortest = exponent == (mantissa == 0 ? 0 : kAmountDecimals) ||
                            (mantissa != 0 && !ends_in_zero(mantissa));
   if (exponent > kAmountDecimals || !is_shortest ||
-      __builtin_mul_overflow(mantissa, int128{kPowersOfTen[exponent]}, &mantissa)) {
+      __builtin_mul_overflow(mantissa, int128{kScales[exponent]}, &mantissa)) {
     ar.wire.fail();
   }
   // Every amount can be negated: postings have two sides.

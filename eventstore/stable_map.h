@@ -9,6 +9,8 @@
 
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "domain/base/check.h"
+
 namespace daybook::eventstore {
 
 /// Values by text key that stay where they are while others come and go. A look-up reads one group
@@ -32,11 +34,17 @@ class StableMap {
 
   /// REQUIRES: there is none of this key.
   Entry& add(std::string key, Value value) {
-    return **entries_.insert(std::make_unique<Entry>(Entry{std::move(key), std::move(value)}))
-                 .first;
+    const auto [at, is_new] = entries_.insert(Owned(new Entry{std::move(key), std::move(value)}));
+    CHECK(is_new);
+    return **at;
   }
 
-  void erase(const Entry& entry) { entries_.erase(entries_.find(std::string_view(entry.key))); }
+  /// REQUIRES: it is an entry of this map.
+  void erase(const Entry& entry) {
+    const auto found = entries_.find(std::string_view(entry.key));
+    CHECK(found != entries_.end() && found->get() == &entry);
+    entries_.erase(found);
+  }
   void clear() { entries_.clear(); }
   std::size_t size() const { return entries_.size(); }
 

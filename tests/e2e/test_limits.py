@@ -5,10 +5,11 @@ import json
 import os
 import resource
 import socket
+import subprocess
 import threading
 import time
 
-from daybook import Client, ServerFailed, money, new_id, run_cli
+from daybook import Client, ServerFailed, binary, money, new_id, run_cli
 from faults import FaultyServer
 from load import LoadCase
 
@@ -76,8 +77,8 @@ class ConnectionLimitTest(LimitCase):
         self.assertLess((self.resident() - before) / CONNECTIONS, 64 * 1024)
 
     def test_a_soft_limit_of_open_files_is_raised(self):
-        """What most systems give a process, 1,024, is less than it may have. By everything that
-        opens a ledger: 16 files are not enough for one."""
+        """What most systems give a process, 1,024, is less than it may have. By whatever opens
+        a ledger: 16 files are not enough for one."""
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if hard < 1000:
             self.skipTest("this process may not open 1,000 files")
@@ -86,6 +87,14 @@ class ConnectionLimitTest(LimitCase):
         try:
             for client in clients:
                 self.assertEqual(client.get("/healthz").status, 200)
+            verified = subprocess.run(
+                ["prlimit", f"--nofile=16:{hard}", binary(), "verify", "--data", self.server.data],
+                capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(verified.returncode, 0, verified.stderr)
+            short = subprocess.run(
+                ["prlimit", "--nofile=16:16", binary(), "verify", "--data", self.server.data],
+                capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(short.returncode, 1, short.stderr)
         finally:
             for client in clients:
                 client.close()
