@@ -49,8 +49,8 @@ class Node {
   /// Stops listening, lets requests end and, unless a store has failed, flushes. Idempotent.
   void stop();
 
-  /// stop() after a piece of work in this process. Answers how the work ended, and what failed in the
-  /// node, if anything has: kIo then.
+  /// stop() after a piece of work in this process. Answers how the work ended, and what failed in
+  /// the node, if anything has: kIo then.
   Status stop_after(Status work);
 
   /// The key that open() made for a new ledger; empty for one that existed.
