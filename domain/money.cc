@@ -5,32 +5,13 @@
 #include <cstddef>
 
 #include "domain/base/check.h"
+#include "domain/base/power_of_ten.h"
 #include "domain/base/wide.h"
 
 namespace daybook::domain {
 namespace {
 
-constexpr std::array<std::uint64_t, 20> kPowersOfTen = [] {
-  std::array<std::uint64_t, 20> powers{};
-  std::uint64_t power = 1;
-  for (std::uint64_t& entry : powers) {
-    entry = power;
-    power *= 10;  // wraps after the last entry, where nobody looks
-  }
-  return powers;
-}();
-
-constexpr std::uint64_t power_of_ten(int exponent) {
-  return kPowersOfTen[static_cast<std::size_t>(exponent)];
-}
-
 constexpr std::uint64_t kQuantityScale = power_of_ten(kQuantityDecimals);
-
-// -units overflows for the least int128; unsigned negation does not.
-constexpr uint128 magnitude_of(int128 units) {
-  const auto bits = static_cast<uint128>(units);
-  return units < 0 ? ~bits + 1 : bits;
-}
 
 struct Quotient {
   uint128 quotient;

@@ -1,6 +1,5 @@
 #include "eventstore/event_codec.h"
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 #include <cereal/cereal.hpp>
 #include <cereal/types/common.hpp>
 
+#include "domain/base/power_of_ten.h"
 #include "domain/event.h"
 #include "domain/known_values.h"
 #include "domain/posting_rules.h"
@@ -105,8 +105,9 @@ using eventstore::EventOut;
 namespace {
 
 /// Takes `zeros` zeros off the end of `value` if they are there and the exponent has room for them.
-template <std::uint8_t zeros, std::uint64_t power, class Unsigned>
+template <std::uint8_t zeros, class Unsigned>
 void take_zeros(Unsigned& value, std::uint8_t& exponent) {
+  constexpr std::uint64_t power = power_of_ten(zeros);
   if (exponent + zeros > kAmountDecimals || value % power != 0) return;
   value /= power;
   exponent = static_cast<std::uint8_t>(exponent + zeros);
@@ -116,23 +117,12 @@ void take_zeros(Unsigned& value, std::uint8_t& exponent) {
 template <class Unsigned>
 std::uint8_t take_all_zeros(Unsigned& value) {
   std::uint8_t exponent = 0;
-  take_zeros<8, 100'000'000>(value, exponent);
-  take_zeros<4, 10'000>(value, exponent);
-  take_zeros<2, 100>(value, exponent);
-  take_zeros<1, 10>(value, exponent);
+  take_zeros<8>(value, exponent);
+  take_zeros<4>(value, exponent);
+  take_zeros<2>(value, exponent);
+  take_zeros<1>(value, exponent);
   return exponent;
 }
-
-/// How much a mantissa with each exponent counts.
-constexpr auto kScales = [] {
-  std::array<std::int64_t, kAmountDecimals + 1> powers{};
-  std::int64_t power = 1;
-  for (std::int64_t& entry : powers) {
-    entry = power;
-    power *= 10;
-  }
-  return powers;
-}();
 
 bool ends_in_zero(int128 mantissa) {
   const auto small = static_cast<std::int64_t>(mantissa);
@@ -144,10 +134,7 @@ bool ends_in_zero(int128 mantissa) {
 /// An amount is a decimal exponent 0..12 and the mantissa without trailing zeros: 350.00 takes
 /// three bytes instead of seven. Zero is exponent 0.
 inline void save(EventOut& ar, const Amount& amount) {
-  const bool is_negative = amount.is_negative();
-  // -units overflows for the least int128; unsigned negation does not.
-  auto mantissa = static_cast<uint128>(amount.units);
-  if (is_negative) mantissa = ~mantissa + 1;
+  uint128 mantissa = magnitude_of(amount.units);
   std::uint8_t exponent = 0;
   if (auto small = static_cast<std::uint64_t>(mantissa); small != mantissa) {
     exponent = take_all_zeros(mantissa);
@@ -156,7 +143,7 @@ inline void save(EventOut& ar, const Amount& amount) {
     mantissa = small;
   }
   ar.wire.fixed8(exponent);
-  ar.wire.varint128((mantissa << 1) - (is_negative ? 1U : 0U));
+  ar.wire.varint128((mantissa << 1) - (amount.is_negative() ? 1U : 0U));
 }
 
 inline void load(EventIn& ar, Amount& amount) {
@@ -166,7 +153,7 @@ inline void load(EventIn& ar, Amount& amount) {
   const bool is_shortest = exponent == (mantissa == 0 ? 0 : kAmountDecimals) ||
                            (mantissa != 0 && !ends_in_zero(mantissa));
   if (exponent > kAmountDecimals || !is_shortest ||
-      __builtin_mul_overflow(mantissa, int128{kScales[exponent]}, &mantissa)) {
+      __builtin_mul_overflow(mantissa, int128{power_of_ten(exponent)}, &mantissa)) {
     ar.wire.fail();
   }
   // Every amount can be negated: postings have two sides.

@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -55,12 +56,19 @@ def test_data():
     return path
 
 
-def run_cli(*arguments, timeout=60, env=None, stdin=None):
+def set_limits(limits):
+    """Of this process: {resource.RLIMIT_...: both, or (soft, hard)}."""
+    for what, value in limits.items():
+        resource.setrlimit(what, value if isinstance(value, tuple) else (value, value))
+
+
+def run_cli(*arguments, timeout=60, env=None, stdin=None, limits=None):
     """Runs the binary with arguments to its end: CompletedProcess with text."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DAYBOOK_")}
     environment.update(env or {})
     return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=timeout, env=environment, input=stdin, check=False)
+                          timeout=timeout, env=environment, input=stdin, check=False,
+                          preexec_fn=functools.partial(set_limits, limits) if limits else None)
 
 
 def money(amount, currency="USD"):

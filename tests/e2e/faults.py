@@ -7,14 +7,13 @@ import errno
 import mmap
 import multiprocessing.util
 import os
-import resource
 import shutil
 import struct
 import subprocess
 import tempfile
 import time
 
-from daybook import Server, ServerFailed
+from daybook import Server, ServerFailed, set_limits
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WRITE, SYNC, CREATE, RENAME, READ, UNLINK, TRUNCATE, MKDIR, LINK = (1 << i for i in range(9))
@@ -57,9 +56,7 @@ class FaultyServer(Server):
         return super().start(wait_ready)
 
     def preexec(self):
-        for what, value in self.limits.items():
-            both = value if isinstance(value, tuple) else (value, value)  # soft, hard
-            resource.setrlimit(what, both)
+        set_limits(self.limits)
 
     def order(self, part, ops, error=errno.EIO, after=0, sticky=False, clock=0,
               action=FAIL):

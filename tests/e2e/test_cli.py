@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import socket
 import stat
@@ -455,16 +456,11 @@ class CommandLineTest(CliCase):
                                              "--json").stdout)["notes"], [])
 
     def test_the_demo_and_bench_fail_with_the_store_that_failed(self):
-        def limited(size, *arguments):
-            return subprocess.run(["prlimit", f"--fsize={size}", binary(), *arguments],
-                                  capture_output=True, text=True, timeout=60, check=False)
-
         bench = ("bench", "--ledger", os.path.join(self.scratch(), "ledger"), "--accounts", "100",
                  "--seconds", "20", "--runs", "1", "--no-bare")
         for size, arguments in ((2_000_000, bench), (200_000, ("demo",))):
             with self.subTest(arguments[0]):
-                done = limited(size, *arguments)
-                self.assertEqual(done.returncode, FAILED, done.stderr)
+                done = self.cli(*arguments, status=FAILED, limits={resource.RLIMIT_FSIZE: size})
                 self.assertRegex(done.stderr, r"(?m)^daybook: .*: log of record: .*File too large")
 
     def test_the_demo_and_bench_tell_what_their_opening_mends_and_what_fails(self):

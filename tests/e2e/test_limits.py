@@ -5,11 +5,10 @@ import json
 import os
 import resource
 import socket
-import subprocess
 import threading
 import time
 
-from daybook import Client, ServerFailed, binary, money, new_id, run_cli
+from daybook import Client, ServerFailed, money, new_id, run_cli
 from faults import FaultyServer
 from load import LoadCase
 
@@ -87,14 +86,10 @@ class ConnectionLimitTest(LimitCase):
         try:
             for client in clients:
                 self.assertEqual(client.get("/healthz").status, 200)
-            verified = subprocess.run(
-                ["prlimit", f"--nofile=16:{hard}", binary(), "verify", "--data", self.server.data],
-                capture_output=True, text=True, timeout=60, check=False)
-            self.assertEqual(verified.returncode, 0, verified.stderr)
-            short = subprocess.run(
-                ["prlimit", "--nofile=16:16", binary(), "verify", "--data", self.server.data],
-                capture_output=True, text=True, timeout=60, check=False)
-            self.assertEqual(short.returncode, 1, short.stderr)
+            for files, status in (((16, hard), 0), ((16, 16), 1)):
+                verified = run_cli("verify", "--data", self.server.data,
+                                   limits={resource.RLIMIT_NOFILE: files})
+                self.assertEqual(verified.returncode, status, verified.stderr)
         finally:
             for client in clients:
                 client.close()

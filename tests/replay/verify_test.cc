@@ -72,7 +72,8 @@ class VerifyTest : public testing::Test {
 };
 
 /// What the client alone said, taken out: nothing else in a log need contradict another value of it
-/// (another limit hides behind an available amount of zero, another charge may be given back).
+/// (another limit hides behind an available amount of zero, another charge may be given back, and a
+/// refusal does not name the charge of which too little was left).
 struct WithoutWords {
   template <class Body>
   void operator()(Body& body) const {
@@ -97,6 +98,7 @@ struct WithoutWords {
     if constexpr (requires { body.reason == domain::RefusalReason::kAccountFrozen; }) {
       // Only what was short of funds says numbers that follow from others.
       if (body.reason != domain::RefusalReason::kInsufficientFunds) body.amount = {};
+      if (body.reason == domain::RefusalReason::kExceedsOriginal) body.short_by = {};
       body.reason = domain::RefusalReason::kAccountFrozen;
     } else if constexpr (requires { std::string(body.reason); }) {
       body.reason = {};
