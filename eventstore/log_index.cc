@@ -158,7 +158,8 @@ Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
 template <class State>
 void StateRows::put_changed(Cache<State>& cache, KvBatch& batch) {
   for (auto* item : cache.changed) {
-    auto& [key, cached] = *item;
+    const std::string_view key = item->key();
+    Cached<State>& cached = item->value;
     batch.put(table_, key, encode_state(cached.state));
     cached.memory = {held_by(cached.state), 0};
     cache.bytes -= std::exchange(cached.bytes, key.size() + sizeof(State) + cached.memory.measured);

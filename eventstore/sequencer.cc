@@ -360,11 +360,11 @@ void Sequencer::on_indexed(std::uint64_t position) {
   // Only what the log index has; before that is so, it has nothing of what was used later either.
   // Look-ups made before a state was let go are too old for it.
   while (is_beyond_bounds() && !by_use_.empty()) {
-    const auto* coldest = accounts_.find(*by_use_.back());
+    const Loaded<domain::AccountState>* coldest = by_use_.back();
     const ResidentAccount& account = coldest->value;
     if (account.end_position > indexed_) break;
     floor_ = std::max(floor_, account.end_position);
-    residents_.remove(coldest->key);
+    residents_.remove(coldest->key());
     resident_bytes_ -= account.counted + account.grown;
     by_use_.pop_back();
     accounts_.erase(*coldest);
@@ -381,33 +381,33 @@ void Sequencer::count(Resident<State>& stream) {
 
 /// A stream that comes into memory with the state that the look-ups have.
 template <class State>
-Sequencer::Loaded<State>* Sequencer::load(Residents<State>& streams, std::string key,
+Sequencer::Loaded<State>* Sequencer::load(Residents<State>& streams, std::string_view key,
                                           const std::optional<State>& state) {
   if (!state) return nullptr;
   residents_.add(key);
-  Loaded<State>& loaded = streams.add(std::move(key), {});
+  Loaded<State>& loaded = streams.add(key, {});
   loaded.value.state = *state;
   count(loaded.value);
   return &loaded;
 }
 
 Sequencer::ResidentAccount* Sequencer::resident_account(const PreparedCommand& prepared) {
-  std::string key = stream_key(prepared.command.stream());
+  const std::string key = stream_key(prepared.command.stream());
   if (auto* found = accounts_.find(key)) {
     by_use_.splice(by_use_.begin(), by_use_, found->value.place);
     return &found->value;
   }
-  auto* loaded = load(accounts_, std::move(key), prepared.lookups.account);
+  auto* loaded = load(accounts_, key, prepared.lookups.account);
   if (loaded == nullptr) return nullptr;
-  loaded->value.place = by_use_.insert(by_use_.begin(), &loaded->key);
+  loaded->value.place = by_use_.insert(by_use_.begin(), loaded);
   return &loaded->value;
 }
 
 Sequencer::ResidentTenant* Sequencer::resident_tenant(const PreparedCommand& prepared) {
   // Tenants are few and always wanted: once in memory they stay.
-  std::string key = stream_key(domain::StreamId::of_tenant(prepared.command.tenant));
+  const std::string key = stream_key(domain::StreamId::of_tenant(prepared.command.tenant));
   if (auto* found = tenants_.find(key)) return &found->value;
-  auto* loaded = load(tenants_, std::move(key), prepared.lookups.tenant);
+  auto* loaded = load(tenants_, key, prepared.lookups.tenant);
   return loaded == nullptr ? nullptr : &loaded->value;
 }
 

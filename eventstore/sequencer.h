@@ -83,6 +83,15 @@ class Sequencer {
   std::size_t window_bytes() const { return tail_.bytes(); }
 
  private:
+  template <class State>
+  struct Resident;
+  template <class State>
+  using Residents = StableMap<Resident<State>>;
+  template <class State>
+  using Loaded = typename Residents<State>::Entry;
+  template <class State>
+  using ByUse = std::list<Loaded<State>*>;
+
   /// A stream's state in memory, ahead of the log by what is not committed yet.
   template <class State>
   struct Resident {
@@ -92,7 +101,7 @@ class Sequencer {
     // Both are part of resident_bytes_.
     std::size_t counted = 0;  ///< Bytes, as last measured.
     std::size_t grown = 0;    ///< Bytes of its events since then: it has hardly grown by more.
-    std::list<const std::string*>::iterator place;  ///< In by_use_; an account's only.
+    typename ByUse<State>::iterator place;  ///< In by_use_; an account's only.
   };
   using ResidentAccount = Resident<domain::AccountState>;
   using ResidentTenant = Resident<domain::TenantState>;
@@ -104,11 +113,7 @@ class Sequencer {
   };
 
   template <class State>
-  using Residents = StableMap<Resident<State>>;
-  template <class State>
-  using Loaded = typename Residents<State>::Entry;
-  template <class State>
-  Loaded<State>* load(Residents<State>& streams, std::string key,
+  Loaded<State>* load(Residents<State>& streams, std::string_view key,
                       const std::optional<State>& state);
   template <class State>
   void count(Resident<State>& stream);
@@ -178,11 +183,11 @@ class Sequencer {
 
   Residents<domain::AccountState> accounts_;  ///< By stream_key.
   Residents<domain::TenantState> tenants_;
-  std::list<const std::string*> by_use_;  ///< Keys of accounts_, the last used one first.
-  ResidentStreams residents_;             ///< Of both.
-  std::size_t resident_bytes_ = 0;        ///< Of both, about.
-  std::deque<Waiting> waiting_;           ///< By position.
-  RefusalLimit refusals_;  ///< Apart from the states: letting one go forgives nothing.
+  ByUse<domain::AccountState> by_use_;  ///< All accounts_, the last used one first.
+  ResidentStreams residents_;           ///< Of both.
+  std::size_t resident_bytes_ = 0;      ///< Of both, about.
+  std::deque<Waiting> waiting_;         ///< By position.
+  RefusalLimit refusals_;               ///< Apart from the states: letting one go forgives nothing.
 };
 
 }  // namespace daybook::eventstore

@@ -3,10 +3,10 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 #include <utility>
 
+#include <boost/container/small_vector.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
 #include "domain/base/check.h"
@@ -20,9 +20,16 @@ namespace daybook::eventstore {
 template <class Value>
 class StableMap {
  public:
-  struct Entry {
-    const std::string key;
+  class Entry {
+    // Beside the value: a key that lies elsewhere is one more line of memory to wait for.
+    boost::container::small_vector<char, 40> key_;
+
+   public:
     Value value;
+
+    Entry(std::string_view key, Value&& its_value)
+        : key_(key.begin(), key.end()), value(std::move(its_value)) {}
+    std::string_view key() const { return {key_.data(), key_.size()}; }
   };
 
   /// Null if there is none.
@@ -33,15 +40,15 @@ class StableMap {
   bool contains(std::string_view key) const { return entries_.contains(key); }
 
   /// REQUIRES: there is none of this key.
-  Entry& add(std::string key, Value value) {
-    const auto [at, is_new] = entries_.insert(Owned(new Entry{std::move(key), std::move(value)}));
+  Entry& add(std::string_view key, Value value) {
+    const auto [at, is_new] = entries_.insert(std::make_unique<Entry>(key, std::move(value)));
     CHECK(is_new);
     return **at;
   }
 
   /// REQUIRES: it is an entry of this map.
   void erase(const Entry& entry) {
-    const auto found = entries_.find(std::string_view(entry.key));
+    const auto found = entries_.find(entry.key());
     CHECK(found != entries_.end() && found->get() == &entry);
     entries_.erase(found);
   }
@@ -52,7 +59,7 @@ class StableMap {
   using Owned = std::unique_ptr<Entry>;
 
   static std::string_view key_of(std::string_view key) { return key; }
-  static std::string_view key_of(const Owned& entry) { return entry->key; }
+  static std::string_view key_of(const Owned& entry) { return entry->key(); }
 
   struct Hash {
     using is_transparent = void;

@@ -45,7 +45,7 @@ class RowCache {
   Result<std::optional<Row>*> edit(const std::string& key, std::size_t grows_by = 0) {
     auto entry = load(key);
     if (!entry.ok()) return entry.status();
-    auto& [stored_key, item] = **entry;
+    Item& item = (*entry)->value;
     if (!std::exchange(item.changed, true)) {
       changed_.push_back(*entry);
       changed_memory_.add(item.memory);
@@ -59,7 +59,8 @@ class RowCache {
   /// Puts or erases each changed row.
   void finish(eventstore::KvBatch& batch) {
     for (Entry* entry : changed_) {
-      auto& [key, item] = *entry;
+      const std::string_view key = entry->key();
+      Item& item = entry->value;
       if (item.row) {
         batch.put(table_, key, encode_row(*item.row));
       } else if (item.stored) {
