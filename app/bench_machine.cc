@@ -67,10 +67,13 @@ Result<std::uint64_t> median_sync(const std::string& dir) {
   Status status;
   for (std::size_t i = 0; i < kSyncs && status.ok(); ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    const bool written =
-        ::write(file, block.data(), block.size()) == static_cast<ssize_t>(block.size()) &&
-        ::fdatasync(file) == 0;
-    if (!written) status = eventstore::errno_status("write", path, errno);
+    const ssize_t count = ::write(file, block.data(), block.size());
+    if (count < 0 || ::fdatasync(file) != 0) {
+      status = eventstore::errno_status("write", path, errno);
+    } else if (count < static_cast<ssize_t>(block.size())) {
+      // A part is written without an error where there is no room for the rest.
+      status = eventstore::errno_status("write", path, ENOSPC);
+    }
     times.push_back(
         static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                        std::chrono::steady_clock::now() - begin)

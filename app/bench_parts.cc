@@ -171,9 +171,10 @@ std::uint64_t rate_of(std::uint64_t events, std::uint64_t microseconds) {
   return microseconds == 0 ? 0 : events * 1'000'000 / microseconds;
 }
 
-Status open_bench_accounts(Node& node, const BenchLoad& load) {
+Status open_bench_accounts(Node& node, const BenchLoad& load, const StopSignal& stop) {
   const std::size_t at_once = 1'000;
   for (std::size_t begin = 0; begin < load.accounts; begin += at_once) {
+    if (stop.stopping()) return io_error("stopped");
     const std::size_t end = std::min(load.accounts, begin + at_once);
     const auto batch = std::make_shared<Batch>(end - begin);
     for (std::size_t i = begin; i < end; ++i) {
@@ -279,7 +280,7 @@ Result<std::uint64_t> read_log_rate(const std::string& dir) {
 }
 
 Result<std::uint64_t> run_bare_log(const std::string& dir, const BenchBodies& bodies,
-                                   std::uint64_t milliseconds) {
+                                   std::uint64_t milliseconds, const StopSignal& stop) {
   eventstore::RocksLog::Options options;
   options.create_if_missing = true;
   options.ledger_id = "bench";
@@ -288,6 +289,7 @@ Result<std::uint64_t> run_bare_log(const std::string& dir, const BenchBodies& bo
   std::uint64_t events = 0;
   const auto begin = SteadyClock::now();
   for (std::size_t i = 0; microseconds_since(begin) < milliseconds * 1'000; ++i) {
+    if (stop.stopping()) return io_error("stopped");
     const auto& body = bodies.bodies[i % bodies.bodies.size()];
     const eventstore::LogHead head = (*log)->head();
     eventstore::Entry entry;

@@ -43,7 +43,7 @@ struct BenchRun {
 
 /// Opens the accounts that the load charges; those that an earlier bench opened may be there.
 /// Errors: a command was not taken.
-Status open_bench_accounts(Node& node, const BenchLoad& load);
+Status open_bench_accounts(Node& node, const BenchLoad& load, const StopSignal& stop);
 
 /// One run: charges (`record`) in a closed loop of batches, from one thread. kIo if asked to stop.
 Result<BenchRun> run_charges(Node& node, const BenchLoad& load, const StopSignal& stop);
@@ -67,9 +67,9 @@ Result<BenchBodies> read_bodies(const std::string& dir, std::size_t batch,
                                 std::uint64_t events_max);
 
 /// One run of the bare Entry layout: the bodies, round and round, appended to a new log in `dir`
-/// and nothing else. Gives events/s.
+/// and nothing else. Gives events/s. kIo if asked to stop.
 Result<std::uint64_t> run_bare_log(const std::string& dir, const BenchBodies& bodies,
-                                   std::uint64_t milliseconds);
+                                   std::uint64_t milliseconds, const StopSignal& stop);
 
 /// Reads the whole log of a ledger that is closed, its chain computed anew. Gives events/s.
 /// Errors: those of the log.

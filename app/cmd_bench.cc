@@ -76,7 +76,7 @@ Status run_ledger(const std::string& dir, const Options& options, Figure& figure
   auto node = Node::open(config, &trouble.lines);
   if (!node.ok()) return node.status();
   (*node)->on_failure([&stop] { stop.fail(); });
-  Status status = open_bench_accounts(**node, figure.load);
+  Status status = open_bench_accounts(**node, figure.load, stop);
   if (status.ok()) status = preload(**node, figure.load, options.preload, stop);
   figure.events_before = (*node)->committed();
   for (std::size_t i = 0; i < options.runs && status.ok(); ++i) {
@@ -106,15 +106,14 @@ Result<Figure> measure(const std::string& scratch, const BenchLoad& load, const 
   if (options.no_bare || options.runs == 0) return figure;
   auto bodies = read_bodies(dir, load.batch, kBareEventsMax);
   if (!bodies.ok()) return bodies.status();
-  for (std::size_t run = 0; run < options.runs && !stop.stopping(); ++run) {
+  for (std::size_t run = 0; run < options.runs; ++run) {
     auto bare_dir = ScratchDir::make(scratch, "bare");
     if (!bare_dir.ok()) return bare_dir.status();
-    auto rate = run_bare_log(bare_dir->path(), *bodies, load.milliseconds);
+    auto rate = run_bare_log(bare_dir->path(), *bodies, load.milliseconds, stop);
     if (!rate.ok()) return rate.status();
     figure.bare.push_back(*rate);
     std::cerr << "  bare " << run + 1 << ": " << with_commas(*rate) << " events/s\n";
   }
-  if (stop.stopping()) return io_error("stopped");
   return figure;
 }
 

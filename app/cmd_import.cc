@@ -88,7 +88,7 @@ int import_focus(const Options& options, const Config& config) {
   FocusImport import({options.keep_going, eventstore::SystemClock().now()}, std::cerr);
   auto file = open_file(options.file);
   if (!file.ok()) return report(file.status());
-  Status status = import.check(*file);
+  Status status = import.check(*file, stop);
   if (status.ok() && import.may_book()) {
     auto destination = open_destination(options, config);
     if (!destination.ok()) return report(destination.status());

@@ -14,6 +14,7 @@
 #include "domain/account_events.h"
 #include "domain/base/check.h"
 #include "domain/base/int128.h"
+#include "domain/base/power_of_ten.h"
 #include "domain/base/time.h"
 #include "domain/currency.h"
 #include "domain/event.h"
@@ -62,9 +63,8 @@ std::uint64_t scale_of(domain::Currency currency) {
 }
 
 Money money_of(std::uint64_t minor_units, domain::Currency currency) {
-  int128 units = static_cast<int128>(minor_units);
-  for (int i = currency.exponent(); i < domain::kAmountDecimals; ++i) units *= 10;
-  return {{units}, currency};
+  return {{int128{minor_units} * power_of_ten(domain::kAmountDecimals - currency.exponent())},
+          currency};
 }
 
 /// Commands that may say when they count.

@@ -33,6 +33,8 @@ constexpr int kConflict = 409;
 constexpr int kTriesMax = 60;
 constexpr std::chrono::milliseconds kPause{500};
 
+Status stopped() { return io_error("stopped; run the import again to complete it"); }
+
 /// What the ledger says against an item.
 std::string reason_in(const ImportOutcome& outcome) {
   const auto parsed = api::parse_json(outcome.body);
@@ -43,13 +45,13 @@ std::string reason_in(const ImportOutcome& outcome) {
 
 }  // namespace
 
-Status FocusImport::check(std::istream& file) {
+Status FocusImport::check(std::istream& file, const StopSignal& stop) {
   Progress progress("rows checked", 0);
   const auto wrong = [&](const api::FocusRowError& error) {
     ++counts_.wrong;
     progress.clear();
     errors_ << to_text(error) << '\n';
-    return true;
+    return !stop.stopping();
   };
   const auto take = [&](const api::FocusRow& row) {
     if (auto error = objection_to(row, item_of(row), rules_.now)) return wrong(*error);
@@ -60,9 +62,10 @@ Status FocusImport::check(std::istream& file) {
               << ": left out, it looks like a card number\n";
     }
     progress.update(++counts_.rows);
-    return true;
+    return !stop.stopping();
   };
-  return api::read_focus_csv(file, {take, wrong});
+  Status read = api::read_focus_csv(file, {take, wrong});
+  return read.ok() && stop.stopping() ? stopped() : read;
 }
 
 Status FocusImport::book(std::istream& file, ImportTarget& target, StopSignal& stop) {
@@ -152,7 +155,7 @@ Status FocusImport::settle(ImportTarget& target, StopSignal& stop,
 /// Sends what the ledger was too busy for again, within bounds.
 Result<std::vector<ImportOutcome>> FocusImport::run(ImportTarget& target, StopSignal& stop,
                                                     const std::vector<ImportItem>& items) {
-  if (stop.stopping()) return io_error("stopped; run the import again to complete it");
+  if (stop.stopping()) return stopped();
   auto outcomes = target.run(items);
   for (int attempt = 0; attempt < kTriesMax && outcomes.ok(); ++attempt) {
     std::vector<ImportItem> again;
@@ -163,7 +166,7 @@ Result<std::vector<ImportOutcome>> FocusImport::run(ImportTarget& target, StopSi
       places.push_back(i);
     }
     if (again.empty()) return outcomes;
-    if (stop.wait_for(kPause)) return io_error("stopped; run the import again to complete it");
+    if (stop.wait_for(kPause)) return stopped();
     auto more = target.run(again);
     if (!more.ok()) return more;
     for (std::size_t i = 0; i < places.size(); ++i) (*outcomes)[places[i]] = (*more)[i];

@@ -39,8 +39,8 @@ class FocusImport {
   /// Wrong rows go to `errors`, a line each. `errors` outlives it.
   FocusImport(Rules rules, std::ostream& errors) : rules_(rules), errors_(errors) {}
 
-  /// First pass. Errors: kIo, kInvalid: of the file as a whole.
-  Status check(std::istream& file);
+  /// First pass. Errors: kIo, kInvalid: of the file as a whole; kIo if asked to stop.
+  Status check(std::istream& file, const StopSignal& stop);
   /// Whether the second pass may follow.
   bool may_book() const { return counts_.wrong == 0 || rules_.keep_going; }
 

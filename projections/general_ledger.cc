@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "domain/base/int128.h"
 #include "eventstore/wire.h"
 #include "projections/row_codec.h"
 
@@ -53,12 +54,7 @@ WideSum read_sum(WireReader& wire) {
 }  // namespace
 
 void LedgerSums::add(const domain::Amount& posted) {
-  const auto bits = static_cast<uint128>(posted.units);
-  if (posted.is_negative()) {
-    credits.add(~bits + 1);
-  } else {
-    debits.add(bits);
-  }
+  (posted.is_negative() ? credits : debits).add(magnitude_of(posted.units));
 }
 
 void LedgerSums::add(const LedgerSums& other) {

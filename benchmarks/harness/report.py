@@ -47,6 +47,9 @@ def numbers_to_hold(results):
             if found:
                 verdict = "no" if not found["holds"] else (
                     "goal" if check.reaches_goal(found["figure"]) else "yes")
+                scale = results[row.name]["scale"]
+                if scale != "full":
+                    verdict += f" ({scale})"  # Of less than the row says.
             text += line([f"{row.title}: {check.what}",
                           with_unit(found["figure"], check.unit) if found else "–",
                           sign + with_unit(check.must, check.unit),

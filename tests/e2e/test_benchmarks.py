@@ -203,6 +203,10 @@ class ArithmeticTest(unittest.TestCase):
             "figures": [{"per_second": 99_999, "runs": [1]}, {"per_second": 5, "p99_ms": 0.5}]}}
         text = report.markdown(found)
         self.assertIn("charges/s | 99,999 | ≥ 100,000 | ≥ 250,000 | no |", text)
+        found["http_batch"]["scale"] = "quick"
+        found["http_batch"]["checks"][0].update(figure=250_000, holds=True)
+        self.assertIn("charges/s | 250,000 | ≥ 100,000 | ≥ 250,000 | goal (quick) |",
+                      report.markdown(found))
         self.assertIn("| per second | p99 ms |\n| --- | --- |\n| 99,999 |  |\n| 5 | 0.5 |", text)
 
 

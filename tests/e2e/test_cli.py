@@ -10,6 +10,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -461,7 +462,50 @@ class CommandLineTest(CliCase):
         for size, arguments in ((2_000_000, bench), (200_000, ("demo",))):
             with self.subTest(arguments[0]):
                 done = self.cli(*arguments, status=FAILED, limits={resource.RLIMIT_FSIZE: size})
-                self.assertRegex(done.stderr, r"(?m)^daybook: .*: log of record: .*File too large")
+                # Whichever meets it first: a lag of the read models is written as one file.
+                self.assertRegex(done.stderr, r"(?m)^daybook: .*: (log of record|store of the "
+                                              r"read models): .*File too large")
+
+    def interrupted(self, under_way, *arguments):
+        """SIGINT as soon as the command is under way: what it said, and its status."""
+        with subprocess.Popen([binary(), *arguments], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True) as process:
+            self.addCleanup(process.kill)
+            deadline = time.monotonic() + 30
+            while not under_way(process):
+                self.assertLess(time.monotonic(), deadline)
+                self.assertIsNone(process.poll(), arguments)
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            return process.communicate(timeout=30)[1], process.returncode
+
+    def test_an_import_that_is_asked_to_end_in_its_first_pass_makes_no_ledger(self):
+        path = os.path.join(self.scratch(), "focus.csv")
+        header = "BilledCost,BillingAccountId,BillingCurrency,ChargeCategory,ChargePeriodStart," \
+                 "ChargePeriodEnd,ServiceName\n"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(header)
+            for _ in range(20):  # Seconds of work.
+                file.write("1,acme,USD,Usage,2024-09-18 22:00:00,2024-09-18 23:00:00,Queue\n"
+                           * 50_000)
+
+        def reads_the_file(process):
+            folder = f"/proc/{process.pid}/fd"
+            return path in [os.path.realpath(os.path.join(folder, fd)) for fd in os.listdir(folder)]
+        data = os.path.join(self.scratch(), "ledger")
+        said, status = self.interrupted(reads_the_file, "import", "focus", path, "--data", data)
+        self.assertEqual(status, FAILED, said)
+        self.assertIn("daybook: stopped; run the import again to complete it", said)
+        self.assertFalse(os.path.exists(data))
+
+    def test_a_bench_that_is_asked_to_end_while_it_opens_accounts_leaves_nothing(self):
+        folder = self.scratch()
+        said, status = self.interrupted(
+            lambda _: glob.glob(folder + "/*/*/log/CURRENT"), "bench", "--data", folder,
+            "--accounts", "1000000", "--runs", "1", "--seconds", "1", "--no-bare")
+        self.assertEqual(status, FAILED, said)
+        self.assertIn("daybook: stopped\n", said)
+        self.assertEqual(os.listdir(folder), [])
 
     def test_the_demo_and_bench_tell_what_their_opening_mends_and_what_fails(self):
         data = os.path.join(self.scratch(), "demo")

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "eventstore/decoded_entry.h"
+#include "eventstore/digest.h"
 #include "eventstore/event_codec.h"
 #include "projections/checkpoint.h"
 #include "replay/inspect.h"
@@ -490,6 +491,7 @@ TEST_F(VerifyTest,
     });
     const auto before = eventstore::decode_events(entry);
     const std::size_t place = places[random() % places.size()];
+    const std::string sound_body = entry.body;
     entry.body[place] = static_cast<char>(entry.body[place] ^ (1 << (random() % 8)));
     const auto after = eventstore::decode_events(entry);
     std::string changed;
@@ -501,7 +503,10 @@ TEST_F(VerifyTest,
     const bool must_be_found = !after.ok() || !changed.empty();
     ++(must_be_found ? fixed : free);
     forge_log(dir(), std::move(forged));
-    EXPECT_FALSE(must_be_found && report().ok()) << "byte " << place << ", " << changed;
+    // Which entry has which commands lies with threads: no seed brings a failure back.
+    EXPECT_FALSE(must_be_found && report().ok())
+        << changed << ", byte " << place << " of an entry that was\n"
+        << eventstore::to_hex(sound_body) << '\n';
     bring_back(sound);
   }
   EXPECT_GT(fixed, 60);
