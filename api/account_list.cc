@@ -160,7 +160,7 @@ HttpResponse list_accounts(const ReadRequest& request, const ReadSources& source
   std::vector<FieldError> errors;
   const std::size_t limit = request.query.limit(errors);
   const auto filter = read_filter(request.query, errors);
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto tenant = reading.terms_at_point();
   if (!tenant.ok()) return reading.failed(tenant.status());

@@ -13,6 +13,7 @@
 #include "api/http_gate.h"
 #include "api/json_reader.h"
 #include "api/problem.h"
+#include "api/query_params.h"
 
 namespace daybook::api {
 namespace {
@@ -239,6 +240,10 @@ bool is_allowed(const Principal& principal, Access access, const TenantId& first
 void run_batch(const HttpRequest& request, const BatchContext& context, Respond respond) {
   const auto type = request.header("Content-Type");
   const bool ndjson = type && media_type(*type) == "application/x-ndjson";
+  const auto query = QueryParams::parse(request.query, {});
+  if (const auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
+    return respond(invalid_query(request.request_id, *errors));
+  }
   auto items = read_items(request, ndjson);
   if (auto* refusal = std::get_if<HttpResponse>(&items)) return respond(std::move(*refusal));
   auto& values = std::get<std::vector<JsonValue>>(items);

@@ -290,7 +290,7 @@ std::variant<After, HttpResponse> read_after(const ReadRequest& request,
   // What is recorded before it would be passed over in silence.
   if (position->position >= sources.log.head().next_position) {
     const std::string name = last_event_id ? "Last-Event-ID" : "after";
-    return invalid_query(request, {{"", "lies in the future", name}});
+    return invalid_query(request.request_id, {{"", "lies in the future", name}});
   }
   return After{position->position, request};
 }
@@ -439,7 +439,7 @@ HttpResponse event_response(const ReadRequest& request, EventFormat format,
     const std::string name = request.point.as_of ? "as_of" : "as_of_position";
     errors.push_back({"", "a stream of events goes on: it does not end in the past", name});
   }
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   auto after = read_after(request, last_event_id, services.sources);
   if (auto* refusal = std::get_if<HttpResponse>(&after)) return std::move(*refusal);
   const auto& place = std::get<After>(after);

@@ -52,7 +52,7 @@ HttpResponse get_general_ledger(const ReadRequest& request, const ReadSources& s
   if (end && days.first && *end < *days.first) {
     errors.push_back({"", "must not lie before from", "to"});
   }
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto position = reading.rows_position();
   if (!position.ok()) return reading.failed(position.status());

@@ -78,6 +78,15 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls(const HttpServerConfig& con
   return tls;
 }
 
+/// The files of the stores come and go with their background work: with too few, connections alone
+/// would end the server.
+Status check_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kOpenFilesMin) return {};
+  return io_error("the limit of open files is " + std::to_string(limit.rlim_cur) +
+                  " (ulimit -Hn); a server needs " + std::to_string(kOpenFilesMin));
+}
+
 /// What the configuration asks for, within what the process may open.
 std::size_t connection_limit(const HttpServerConfig& config) {
   rlimit limit{};
@@ -293,6 +302,7 @@ Result<std::uint16_t> HttpServer::start() {
   const std::lock_guard lock(impl_->lifecycle);
   CHECK(!impl_->started && !impl_->stopped);
   impl_->started = true;
+  if (Status enough = check_open_files(); !enough.ok()) return enough;
   Result<std::shared_ptr<asio::ssl::context>> tls = make_tls(impl_->core->config);
   if (!tls.ok()) return tls.status();
   impl_->core->tls = *tls;

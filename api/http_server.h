@@ -13,6 +13,9 @@
 
 namespace daybook::api {
 
+/// With fewer open files than this (RLIMIT_NOFILE) no server starts.
+inline constexpr std::uint64_t kOpenFilesMin = 256;
+
 /// Where to listen and every maximum of the HTTP edge.
 struct HttpServerConfig {
   std::string address = "127.0.0.1";  ///< An IP address, not a name.

@@ -96,10 +96,4 @@ void speak_for(HttpResponse& response, const std::string& position) {
   response.headers.emplace_back("Daybook-Position", position);
 }
 
-HttpResponse invalid_query(const ReadRequest& request, std::vector<FieldError> errors) {
-  ProblemExtras extras;
-  extras.errors = std::move(errors);
-  return problem(422, "validation", "the query is not valid", request.request_id, extras);
-}
-
 }  // namespace daybook::api

@@ -37,6 +37,4 @@ HttpResponse json_response(std::string body);
 /// Names the position that an answer speaks for.
 void speak_for(HttpResponse& response, const std::string& position);
 
-HttpResponse invalid_query(const ReadRequest& request, std::vector<FieldError> errors);
-
 }  // namespace daybook::api

@@ -70,4 +70,10 @@ HttpResponse problem(int status, std::string_view slug, std::string_view detail,
   return response;
 }
 
+HttpResponse invalid_query(std::string_view request_id, std::vector<FieldError> errors) {
+  ProblemExtras extras;
+  extras.errors = std::move(errors);
+  return problem(422, "validation", "the query is not valid", request_id, extras);
+}
+
 }  // namespace daybook::api

@@ -32,5 +32,7 @@ struct ProblemExtras {
 // NOLINTNEXTLINE(bugprone-easily-swappable-parameters): the order is that of the members.
 HttpResponse problem(int status, std::string_view slug, std::string_view detail,
                      std::string_view request_id, const ProblemExtras& extras = {});
+/// 422 `validation`, of the query.
+HttpResponse invalid_query(std::string_view request_id, std::vector<FieldError> errors);
 
 }  // namespace daybook::api

@@ -55,7 +55,7 @@ std::string balances_json(const AccountView& view,
 HttpResponse get_balance(const ReadRequest& request, const ReadSources& sources) {
   std::vector<FieldError> errors;
   const auto currency = request.query.currency("currency", errors);
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
@@ -70,7 +70,7 @@ HttpResponse get_balance(const ReadRequest& request, const ReadSources& sources)
 HttpResponse get_credit_limit(const ReadRequest& request, const ReadSources& sources) {
   std::vector<FieldError> errors;
   const auto currency = request.query.currency("currency", errors);
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
@@ -137,7 +137,7 @@ HttpResponse get_account(const ReadRequest& request, const ReadSources& sources)
 HttpResponse list_tags(const ReadRequest& request, const ReadSources& sources) {
   std::vector<FieldError> errors;
   const std::size_t limit = request.query.limit(errors);
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
@@ -221,7 +221,7 @@ HttpResponse list_transactions(const ReadRequest& request, const ReadSources& so
   projections::TransactionsQuery query;
   query.limit = request.query.limit(errors);
   query.currency = request.query.currency("currency", errors);
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);
@@ -256,7 +256,7 @@ HttpResponse get_statement(const ReadRequest& request, const ReadSources& source
   const auto from = request.query.instant("from", errors);
   const auto to = request.query.instant("to", errors);
   if (from && to && *to < *from) errors.push_back({"", "must not lie before from", "to"});
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto view = reading.account_view();
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);

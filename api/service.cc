@@ -276,22 +276,15 @@ std::variant<std::uint64_t, HttpResponse> Service::read_point(const QueryParams&
       point.as_of_position = position->position;
     }
   }
-  if (!errors.empty()) {
-    ProblemExtras extras;
-    extras.errors = std::move(errors);
-    return problem(422, "validation", "the query is not valid", request_id, extras);
-  }
+  if (!errors.empty()) return invalid_query(request_id, std::move(errors));
   return wanted;
 }
 
 void Service::run_read(HttpRequest request, Admitted admitted, Respond respond) {
   const Operation operation = admitted.match.route->operation;
   auto query = QueryParams::parse(request.query, query_names(operation));
-  if (auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
-    ProblemExtras extras;
-    extras.errors = std::move(*errors);
-    return respond(
-        problem(422, "validation", "the query is not valid", request.request_id, extras));
+  if (const auto* errors = std::get_if<std::vector<FieldError>>(&query)) {
+    return respond(invalid_query(request.request_id, *errors));
   }
   ReadRequest read;
   read.operation = operation;

@@ -88,7 +88,7 @@ HttpResponse get_settings(const ReadRequest& request, const ReadSources& sources
 HttpResponse get_currency(const ReadRequest& request, const ReadSources& sources) {
   const auto currency = Currency::parse(request.params.find("code")->second);
   if (!currency) {
-    return invalid_query(request, {{"", "must be an ISO 4217 currency code", "code"}});
+    return invalid_query(request.request_id, {{"", "must be an ISO 4217 currency code", "code"}});
   }
   const Reading reading(request, sources);
   auto view = tenant_view(reading);
@@ -105,7 +105,7 @@ HttpResponse get_currency(const ReadRequest& request, const ReadSources& sources
 HttpResponse list_of_tenant(const ReadRequest& request, const ReadSources& sources) {
   std::vector<FieldError> errors;
   const std::size_t limit = request.query.limit(errors);
-  if (!errors.empty()) return invalid_query(request, std::move(errors));
+  if (!errors.empty()) return invalid_query(request.request_id, std::move(errors));
   const Reading reading(request, sources);
   auto view = tenant_view(reading);
   if (auto* refusal = std::get_if<HttpResponse>(&view)) return std::move(*refusal);

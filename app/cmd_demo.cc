@@ -27,6 +27,7 @@
 #include "eventstore/command.h"
 #include "eventstore/files.h"
 #include "eventstore/system_ports.h"
+#include "replay/ledger_files.h"
 
 namespace daybook::app {
 namespace {
@@ -50,9 +51,7 @@ Status claim(const std::string& dir) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return io_error(dir + ": " + error.message());
-  std::ofstream file(marker);
-  file << "This ledger was made by daybook demo.\n" << std::flush;
-  return file ? Status() : io_error(marker + " cannot be written");
+  return replay::write_file_durably(marker, "This ledger was made by daybook demo.\n", 0600);
 }
 
 /// Runs the rounds until they are done or somebody asks to stop. Errors: what a command met that
@@ -93,12 +92,13 @@ Status fill(Node& node, DemoData& data, const StopSignal& stop) {
   return stop.stopping() ? Status() : node.catch_up();
 }
 
+/// The key of a demo that was kept may have been put elsewhere.
 std::string read_key(const Node& node, const std::string& dir) {
   if (!node.new_admin_key().empty()) return node.new_admin_key();
-  std::ifstream file(dir + "/admin.key");
+  std::ifstream file(replay::LedgerFiles(dir).admin_key);
   std::string key;
   std::getline(file, key);
-  return key;
+  return key.empty() ? "THE_KEY_OF_THIS_DEMO" : key;
 }
 
 void print_guide(const std::string& url, const std::string& key, const DemoData& data) {

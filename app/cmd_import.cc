@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "app/stop_signal.h"
 #include "app/trouble_lines.h"
 #include "domain/base/result.h"
+#include "eventstore/files.h"
 #include "eventstore/system_ports.h"
 
 namespace daybook::app {
@@ -53,7 +55,7 @@ Result<Destination> open_destination(const Options& options, const Config& confi
   if (!node.ok()) return node.status();
   destination.node = std::move(*node);
   if (!destination.node->new_admin_key().empty()) {
-    std::cerr << "A new ledger; its admin key is in " << options.data << "/admin.key\n";
+    std::cerr << "A new ledger; its admin key is in " << config.data_dir << "/admin.key\n";
   }
   destination.target = std::make_unique<NodeTarget>(*destination.node);
   return destination;
@@ -69,9 +71,12 @@ Status check_file(const std::string& path) {
 
 /// Opens the file anew: the import reads it twice.
 Result<std::ifstream> open_file(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return not_found(path + " cannot be opened");
-  return file;
+  if (file) return file;
+  const int reason = errno;
+  return reason == ENOENT ? not_found(path + ": no such file")
+                          : eventstore::errno_status("open", path, reason);
 }
 
 Status book(FocusImport& import, const std::string& path, Destination& destination,
@@ -99,8 +104,12 @@ int import_focus(const Options& options, const Config& config) {
   return import.complete() ? kExitOk : kExitFailed;
 }
 
+/// No ledger is meant by saying nothing.
+bool names_data() { return process_environment(environment_name_of("data")).has_value(); }
+
 int run(const Options& options) {
-  if (options.url.empty() == options.data.empty()) {
+  const bool has_data = !options.data.empty() || (options.url.empty() && names_data());
+  if (options.url.empty() != has_data) {
     return report_usage("import focus: give --data DIR or --url URL");
   }
   if (options.url.empty() != options.key_file.empty()) {
@@ -109,8 +118,9 @@ int run(const Options& options) {
   const Status file = check_file(options.file);
   if (!file.ok()) return report_usage(file.message());
   if (!options.url.empty()) return import_focus(options, {});
-  const auto settings =
-      load_settings({{"data", options.data}}, options.config_file, process_environment);
+  SettingValues flags;
+  if (!options.data.empty()) flags["data"] = options.data;
+  const auto settings = load_settings(flags, options.config_file, process_environment);
   if (!settings.ok()) return report_usage(settings.status().message());
   for (const std::string& name : unknown_variables(process_environment_names())) {
     std::cerr << "daybook: warning: there is no setting for " << printable(name) << '\n';

@@ -1,6 +1,7 @@
 #include "app/http_client.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 #include "api/json_reader.h"
 #include "domain/base/result.h"
+#include "eventstore/files.h"
 
 namespace daybook::app {
 namespace {
@@ -37,8 +39,10 @@ std::size_t take_bytes(char* bytes, std::size_t size, std::size_t count, void* u
 }
 
 Result<std::string> read_key(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  if (!file) return not_found("key file " + path + " cannot be opened");
+  if (!file && errno == ENOENT) return not_found("key file " + path + ": no such file");
+  if (!file) return eventstore::errno_status("open key file", path, errno);
   std::string key(kKeyBytesMax + 1, '\0');
   file.read(key.data(), static_cast<std::streamsize>(key.size()));
   if (file.bad()) return io_error("key file " + path + " cannot be read");

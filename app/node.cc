@@ -36,6 +36,7 @@
 #include "projections/private_follower.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
+#include "replay/backup.h"
 #include "replay/ledger_files.h"
 #include "replay/witness.h"
 
@@ -174,6 +175,7 @@ Status Node::Parts::open_stores() {
     return invalid("the witness file " + config.witness_file +
                    " lies in the data directory, with which it would be put back");
   }
+  if (placed.ok()) placed = replay::check_no_backup(config.data_dir);
   const replay::LedgerFiles files(config.data_dir);
   const bool is_new =
       !eventstore::path_exists(files.log) && !eventstore::path_exists(files.watermark);
@@ -533,8 +535,7 @@ void Node::stop() {
   if (parts.projector == nullptr) return;
   if (!failure().ok()) return parts.projector->abandon();
   const Status ended = parts.projector->stop();
-  // They are made of the log, and the next start makes what is missing.
-  if (!ended.ok()) parts.tell("read models", ended);
+  if (!ended.ok()) parts.failed("read models", ended);
 }
 
 const std::string& Node::new_admin_key() const { return parts_->new_admin_key; }

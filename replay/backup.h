@@ -41,6 +41,11 @@ using BackupStages = std::function<void(BackupStage)>;
 Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock,
                             const BackupStages& stages = {});
 
+/// For whoever would write to `dir`: a backup that was written to is none any more, and a ledger
+/// that is served out of one hands out positions of the original anew. Errors: kConflict: it is a
+/// finished backup.
+Status check_no_backup(const std::string& dir);
+
 struct RestoreReport {
   std::string ledger_id;
   eventstore::LogHead head;  ///< Of the new ledger, with the raised generation.

@@ -9,6 +9,7 @@
 #include "projections/all_projections.h"
 #include "projections/projector.h"
 #include "projections/tables.h"
+#include "replay/backup.h"
 #include "replay/ledger_files.h"
 
 namespace daybook::replay {
@@ -68,6 +69,7 @@ std::uint64_t RebuildReport::events_per_second() const {
 Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock, const Progress& progress,
                               const std::function<void(const std::string&)>& repaired) {
   const Instant begun = clock.now();
+  if (Status status = check_no_backup(dir); !status.ok()) return status;
   auto log = RocksLog::open(dir, {});
   if (log.status().code() == StatusCode::kNotFound) return without_log(dir, log.status());
   if (!log.ok()) return log.status();

@@ -8,7 +8,7 @@ rm -f "$steps_log"/*.log
 
 tests_passed=0  # summed over the test programs
 tests_failed=0  # the same, plus one for each step that failed without naming a test
-tests_skipped=0 # by the end-to-end tests' own count
+tests_skipped=0 # of them not run, for want of something; not among those that passed
 running=        # process id of the step under way
 seconds_max=${seconds_max:-5400} # all steps together; what starts later fails at once
 
@@ -78,6 +78,8 @@ count_tests() {
     /^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+$/ {
       failed = $4; passed = $NF - $4; skipped = 0; found = 1
     }
+    /^The following tests did not run:$/ { listed = 1 }
+    listed && / \(Skipped\)$/ { ++skipped; --passed }
     /^([A-Za-z0-9_-]+: )?[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$/ {
       sub(/^[A-Za-z0-9_-]+: /, ""); passed = $1; failed = $3; skipped = NF > 4 ? $5 : 0; found = 1
     }
@@ -87,7 +89,7 @@ count_tests() {
 # The last line, and whether all is well.
 finish() {
   if ((tests_passed == 0 && tests_failed == 0)); then tests_failed=1; fi
-  if ((tests_skipped > 0)); then say "$tests_skipped tests were skipped"; fi
+  if ((tests_skipped > 0)); then say "$tests_skipped tests were skipped; their logs in build/steps say why"; fi
   printf '%d passed, %d failed\n' "$tests_passed" "$tests_failed"
   ((tests_failed == 0))
 }

@@ -36,6 +36,13 @@ class BatchTest(LedgerCase):
         self.assertEqual(results[1]["body"]["short_by"], money("0.01"))
         self.assert_balance(account, balance="6.00")
 
+    def test_a_batch_has_no_query(self):
+        account = self.open_account()
+        commands = [self.item(account, "top-ups", {"amount": money("10.00")})]
+        self.problem(self.client.post("/v1/batch?unknown=1", {"commands": commands}, key=None),
+                     422, "validation")
+        self.assert_balance(account, balance="0.00")
+
     def test_the_order_holds_per_account(self):
         account = self.open_account()
         commands = [self.item(account, "top-ups", {"amount": money("1.00")})]

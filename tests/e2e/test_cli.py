@@ -725,6 +725,15 @@ class CommandLineTest(CliCase):
         done = self.cli("verify", "--data", server.data, status=VERIFICATION)
         self.assertIn("api-keys", done.stdout + done.stderr)
 
+    def test_nothing_that_writes_is_started_on_a_backup(self):
+        self.fill()
+        backup = os.path.join(self.scratch(), "backup")
+        self.cli("backup", "--data", self.server.data, "-o", backup)
+        for command in (("serve", "--listen", "127.0.0.1:0"), ("rebuild",)):
+            said = self.cli(*command, "--data", backup, status=CONFLICT).stderr
+            self.assertIn("is a backup: restore it into a directory of its own", said)
+        self.cli("restore", backup, "--data", os.path.join(self.scratch(), "restored"))
+
     def test_restore_never_writes_over_a_ledger_and_refuses_a_damaged_backup(self):
         self.fill()
         backup = os.path.join(self.scratch(), "backup")
@@ -839,8 +848,9 @@ class FocusTest(CliCase):
         data = os.path.join(self.scratch(), "data")
         rows = [self.row("1.5", "acme"), self.row("-0.25", "acme"), self.row("0", "acme")]
         path = self.write_csv(rows)
-        for _ in range(2):
-            self.cli("import", "focus", path, "--data", data)
+        self.cli("import", "focus", path, status=USAGE)  # No ledger is meant by saying nothing.
+        self.cli("import", "focus", path, "--data", data)
+        self.cli("import", "focus", path, env={"DAYBOOK_DATA": data})
         folded = json.loads(self.cli("replay", "--data", data, "--account", "acme",
                                      "--json").stdout)
         self.assertEqual(folded["balances"][0]["balance"], "-1.25")

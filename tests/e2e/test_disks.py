@@ -104,6 +104,7 @@ class SnapshotTest(DiskCase):
         self.assertEqual(done.returncode, 0, f"snapshot {number}: {done.stdout}{done.stderr}")
         server = Server(data)
         server.log_path = snapshot.path + ".log"
+        self.addCleanup(os.unlink, server.log_path)
         self.addCleanup(server.kill)
         own, main = self.client, server.start().client()
         self.client = main
@@ -124,7 +125,6 @@ class SnapshotTest(DiskCase):
         answered = {c.key for c in known}
         main.close()
         server.stop()
-        os.unlink(server.log_path)
         return sum(row.get("idempotency_key") not in answered for row in news)
 
 
