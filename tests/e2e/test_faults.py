@@ -630,14 +630,16 @@ class PlaceTest(FaultCase):
             client.close()
             server.stop()
 
-    def test_a_flush_that_fails_at_the_end_loses_nothing(self):
+    def test_a_flush_that_fails_at_the_end_is_told_and_loses_nothing(self):
         accounts = [self.open_account() for _ in range(2)]
         self.client.check = False
         with self.under_load(accounts):
             time.sleep(0.5)
         self.client.close()
         self.server.order("/proj/", WRITE | CREATE | SYNC, sticky=True)
-        self.server.stop()
+        self.server.process.terminate()
+        self.assertEqual(self.server.wait_exit(), 1)
+        self.assertIn('"what":"read models"', self.server.logs())
         self.server.calm()
         self.restart_and_check(self.commands)
         self.check_everything(accounts)
