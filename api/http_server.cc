@@ -78,8 +78,8 @@ Result<std::shared_ptr<asio::ssl::context>> make_tls(const HttpServerConfig& con
   return tls;
 }
 
-/// The files of the stores come and go with their background work: with too few, connections alone
-/// would end the server.
+/// The files of the stores come and go with their background work: with fewer, connections alone
+/// can end the server of a small ledger. A large one has more files than that.
 Status check_open_files() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kOpenFilesMin) return {};
@@ -285,6 +285,7 @@ struct HttpServer::Impl {
 };
 
 Status check_edge(const HttpServerConfig& config) {
+  if (Status enough = check_open_files(); !enough.ok()) return enough;
   const auto tls = make_tls(config);
   if (!tls.ok()) return tls.status();
   asio::io_context context;

@@ -13,7 +13,7 @@
 
 namespace daybook::api {
 
-/// With fewer open files than this (RLIMIT_NOFILE) no server starts.
+/// With fewer open files than this (RLIMIT_NOFILE) no server starts: kIo.
 inline constexpr std::uint64_t kOpenFilesMin = 256;
 
 /// Where to listen and every maximum of the HTTP edge.
@@ -48,7 +48,8 @@ struct HttpServerConfig {
   std::chrono::milliseconds linger{1'000};  ///< So that a last answer is not lost to a reset.
 };
 
-/// Whether a server could start like this now: TLS files, address. Errors as HttpServer::start().
+/// Whether a server could start like this now: open files, TLS files, address. Errors as
+/// HttpServer::start().
 Status check_edge(const HttpServerConfig& config);
 
 /// Counters since start(), but for the first three, which are now.

@@ -260,7 +260,7 @@ Result<BenchBodies> read_bodies(const std::string& dir, std::size_t batch,
   return packed;
 }
 
-Result<std::uint64_t> read_log_rate(const std::string& dir) {
+Result<std::uint64_t> read_log_rate(const std::string& dir, const StopSignal& stop) {
   eventstore::RocksLog::Options options;
   options.read_only = true;
   auto log = eventstore::RocksLog::open(dir, options);
@@ -273,6 +273,7 @@ Result<std::uint64_t> read_log_rate(const std::string& dir) {
     auto entry = (*cursor)->next();
     if (!entry.ok()) return entry.status();
     if (!entry->has_value()) break;
+    if (stop.stopping()) return io_error("stopped");
     events += (*entry)->count;
   }
   if (events != (*log)->head().next_position) return corrupt("the log does not hold its events");

@@ -73,7 +73,7 @@ Result<std::uint64_t> run_bare_log(const std::string& dir, const BenchBodies& bo
 
 /// Reads the whole log of a ledger that is closed, its chain computed anew. Gives events/s.
 /// Errors: those of the log.
-Result<std::uint64_t> read_log_rate(const std::string& dir);
+Result<std::uint64_t> read_log_rate(const std::string& dir, const StopSignal& stop);
 
 /// REQUIRES: not empty.
 std::uint64_t median_of(std::vector<std::uint64_t> values);

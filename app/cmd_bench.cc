@@ -232,7 +232,7 @@ int run(const Options& options) {
     all.figures.push_back(std::move(*figure));
   }
   if (options.read_log) {
-    const auto rate = read_log_rate(options.ledger);
+    const auto rate = read_log_rate(options.ledger, stop);
     if (!rate.ok()) return report(rate.status());
     all.log_read = *rate;
   }

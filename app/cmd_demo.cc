@@ -154,8 +154,9 @@ int run(const Options& options) {
   }
   auto settings = resolve_settings(layers);
   if (!settings.ok()) return report_usage(settings.status().message());
-  const Status claimed = claim(settings->config.data_dir);
-  if (!claimed.ok()) return report(claimed);
+  Status begun = Node::check_new(settings->config);
+  if (begun.ok()) begun = claim(settings->config.data_dir);
+  if (!begun.ok()) return report(begun);
   const Status ended = serve_demo(settings->config, stop);
   return ended.ok() ? kExitOk : report(ended);
 }

@@ -105,12 +105,12 @@ int import_focus(const Options& options, const Config& config) {
 }
 
 /// No ledger is meant by saying nothing.
-bool names_data() { return process_environment(environment_name_of("data")).has_value(); }
+bool names_data() { return settings_in_environment(process_environment).contains("data"); }
 
 int run(const Options& options) {
   const bool has_data = !options.data.empty() || (options.url.empty() && names_data());
   if (options.url.empty() != has_data) {
-    return report_usage("import focus: give --data DIR or --url URL");
+    return report_usage("import focus: give --data DIR (or DAYBOOK_DATA) or --url URL");
   }
   if (options.url.empty() != options.key_file.empty()) {
     return report_usage("import focus: --url and --key-file go together");
@@ -137,7 +137,8 @@ void add_import(CLI::App& app, Command& chosen) {
       "focus", "Import a FinOps FOCUS 1.x cost-and-usage CSV; importing it twice changes nothing");
   auto options = std::make_shared<Options>();
   focus->add_option("file", options->file, "The CSV file; it is read twice")->required();
-  focus->add_option("--data", options->data, "Directory of a ledger that is not being served");
+  focus->add_option("--data", options->data,
+                    "Directory of a ledger that is not being served (DAYBOOK_DATA)");
   focus->add_option("--url", options->url, "URL of a served ledger")
       ->check([](const std::string& url) { return check_url(url).message(); });
   focus->add_option("--key-file", options->key_file, "File with a key for --url, bare");

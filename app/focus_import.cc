@@ -73,7 +73,8 @@ Status FocusImport::book(std::istream& file, ImportTarget& target, StopSignal& s
   Status status;
   const auto take = [&](const api::FocusRow& row) {
     ImportItem item = item_of(row);
-    if (objection_to(row, item, rules_.now)) return true;  // The first pass has said so.
+    // The first pass has said so.
+    if (objection_to(row, item, rules_.now)) return !stop.stopping();
     window_bytes_ += item.body.size() + item.path.size();
     window_.push_back(
         {row.line, row.account_id, row.currency, row.cost, std::move(item), opening_of(row)});
@@ -82,7 +83,8 @@ Status FocusImport::book(std::istream& file, ImportTarget& target, StopSignal& s
     progress.update(counts_.imported + counts_.present + counts_.refused);
     return status.ok();
   };
-  Status read = api::read_focus_csv(file, {take, [](const api::FocusRowError&) { return true; }});
+  const auto wrong = [&stop](const api::FocusRowError&) { return !stop.stopping(); };
+  Status read = api::read_focus_csv(file, {take, wrong});
   if (!read.ok()) return read;
   if (status.ok()) status = book_window(target, stop);
   return status;

@@ -35,8 +35,8 @@ class Node {
   static Result<std::unique_ptr<Node>> open(const Config& config,
                                             OperatorLog* operator_log = nullptr);
 
-  /// Before a ledger is created to be served: whether serve() would find its TLS files and may
-  /// have its address. OK for a ledger that is there.
+  /// Before a ledger is created to be served: whether serve() may open files enough, would find its
+  /// TLS files and may have its address. OK for a ledger that is there.
   static Status check_new(const Config& config);
 
   ~Node();

@@ -24,8 +24,8 @@ Status from_rocks(const rocksdb::Status& status, const std::string& what) {
   const std::string message = what + ": " + reason;
   if (status.IsCorruption()) return corrupt(message);
   if (status.IsPathNotFound() || status.IsNotFound()) return not_found(message);
-  // It calls it a wrong argument when it could not look whether the options fit. A file that is
-  // not there is damage; one that the system does not give is not.
+  // RocksDB calls it a wrong argument when it could not look whether the options fit. A file that
+  // is not there may be damage; one that the system does not give is not.
   const bool could_not_look = reason.find("IO error: ") != std::string::npos &&
                               reason.find("No such file or directory") == std::string::npos;
   if (status.IsInvalidArgument() && !could_not_look) return invalid(message);

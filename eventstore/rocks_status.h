@@ -13,7 +13,8 @@ class Status;
 namespace daybook::eventstore {
 
 /// A RocksDB outcome in our words: `what: reason`. Corruption becomes kCorrupt, a lock held by
-/// another opener kConflict, a missing path kNotFound, a bad argument kInvalid, the rest kIo.
+/// another opener kConflict, a missing path kNotFound, a bad argument kInvalid unless the system
+/// refused something meanwhile, the rest kIo.
 Status from_rocks(const rocksdb::Status& status, const std::string& what);
 
 /// Writes nothing. RocksDB's own would rotate the LOG file of a directory that it only reads, and

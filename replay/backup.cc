@@ -397,7 +397,8 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
 
 Status check_no_backup(const std::string& dir) {
   if (!path_exists(dir + "/" + kManifest)) return {};
-  return conflict(dir + " is a backup: restore it into a directory of its own");
+  return conflict(dir + " is a backup (it has " + kManifest +
+                  "): restore it into a directory of its own");
 }
 
 Result<BackupReport> backup(const std::string& dir, const std::string& target, const Clock& clock,

@@ -19,7 +19,7 @@ struct RebuildReport {
 
 /// Builds every table of `proj/` anew from the log, beside the old ones, and swaps.
 ///
-/// Refuses (kConflict) a directory that is being served: it takes the log's lock and keeps it.
+/// Refuses (kConflict) a backup, and a directory that is being served: it takes the log's lock.
 ///
 /// Crash: `proj.new` is filled and flushed; then `proj` becomes `proj.old`, `proj.new` becomes
 /// `proj`, each durably, and `proj.old` is deleted. While `proj` is there, it is whole, old or new,

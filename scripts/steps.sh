@@ -89,7 +89,7 @@ count_tests() {
 # The last line, and whether all is well.
 finish() {
   if ((tests_passed == 0 && tests_failed == 0)); then tests_failed=1; fi
-  if ((tests_skipped > 0)); then say "$tests_skipped tests were skipped; their logs in build/steps say why"; fi
+  if ((tests_skipped > 0)); then say "skipped: $tests_skipped; the logs in build/steps name them"; fi
   printf '%d passed, %d failed\n' "$tests_passed" "$tests_failed"
   ((tests_failed == 0))
 }
@@ -117,7 +117,7 @@ run_ctest() { ctest --preset "$1" --timeout 300; }
 # Whole test programs of a preset, each in one process: PRESET PROGRAM[:FILTER]...
 # Ends with the count that count_tests reads.
 run_programs() {
-  local preset=$1 passed=0 failed=0 program filter report
+  local preset=$1 passed=0 failed=0 skipped=0 program filter report
   shift
   for program in "$@"; do
     filter='*'
@@ -132,12 +132,14 @@ run_programs() {
       failed=$((failed + 1))
       continue
     fi
-    local counts
+    local counts unrun
+    unrun=$(grep -c 'result="skipped"' "$report" || true)
     counts=$(sed -n 's/.*<testsuites tests="\([0-9]*\)" failures="\([0-9]*\)".*/\1 \2/p' "$report")
-    passed=$((passed + ${counts% *} - ${counts#* }))
+    passed=$((passed + ${counts% *} - ${counts#* } - unrun))
+    skipped=$((skipped + unrun))
     failed=$((failed + ${counts#* }))
   done
-  echo "$passed passed, $failed failed"
+  echo "$passed passed, $failed failed, $skipped skipped"
   ((failed == 0 && passed > 0))
 }
 build_programs() { # PRESET PROGRAM[:FILTER]...

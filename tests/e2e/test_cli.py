@@ -470,17 +470,19 @@ class CommandLineTest(CliCase):
         """SIGINT as soon as the command is under way: what it said, and its status."""
         with subprocess.Popen([binary(), *arguments], stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True) as process:
-            self.addCleanup(process.kill)
-            deadline = time.monotonic() + 30
-            while not under_way(process):
-                self.assertLess(time.monotonic(), deadline)
-                self.assertIsNone(process.poll(), arguments)
-                time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            return process.communicate(timeout=30)[1], process.returncode
+            try:
+                deadline = time.monotonic() + 30
+                while not under_way(process):
+                    self.assertLess(time.monotonic(), deadline)
+                    self.assertIsNone(process.poll(), arguments)
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGINT)
+                return process.communicate(timeout=30)[1], process.returncode
+            finally:
+                process.kill()
 
     def test_an_import_that_is_asked_to_end_in_its_first_pass_makes_no_ledger(self):
-        path = os.path.join(self.scratch(), "focus.csv")
+        path = os.path.join(os.path.realpath(self.scratch()), "focus.csv")
         header = "BilledCost,BillingAccountId,BillingCurrency,ChargeCategory,ChargePeriodStart," \
                  "ChargePeriodEnd,ServiceName\n"
         with open(path, "w", encoding="utf-8") as file:
@@ -850,7 +852,9 @@ class FocusTest(CliCase):
         path = self.write_csv(rows)
         self.cli("import", "focus", path, status=USAGE)  # No ledger is meant by saying nothing.
         self.cli("import", "focus", path, "--data", data)
-        self.cli("import", "focus", path, env={"DAYBOOK_DATA": data})
+        again = self.cli("import", "focus", path, env={"DAYBOOK_DATA": data})
+        self.assertIn("Nothing was changed.", again.stdout)
+        self.cli("import", "focus", path, env={"DAYBOOK_DATA": ""}, status=USAGE)
         folded = json.loads(self.cli("replay", "--data", data, "--account", "acme",
                                      "--json").stdout)
         self.assertEqual(folded["balances"][0]["balance"], "-1.25")
