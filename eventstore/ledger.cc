@@ -45,28 +45,28 @@ Ledger::Ledger(EventLog& log, const LogIndex& index, const Clock& clock, LedgerL
 Ledger::~Ledger() { stop(); }
 
 void Ledger::submit(Command command, Completion complete) {
-  auto prepared = look_up(std::move(command), std::move(complete));
-  if (!prepared) return;
+  Queued prepared = look_up(std::move(command), std::move(complete));
+  if (prepared == nullptr) return;
   {
     const std::lock_guard lock(mutex_);
     if (!stopping_) {
-      enqueue(std::move(*prepared));
+      enqueue(std::move(prepared));
       // With the lock: after it this thread, which nobody waits for, might find the ledger gone.
       if (may_decide()) sequencer_wakes_.notify_one();
       return;
     }
   }
-  refuse(std::move(*prepared));
+  give_up(*prepared, AnswerKind::kOverloaded);
 }
 
 void Ledger::submit(std::vector<Submission> commands) {
   std::vector<Arriving> arriving;
   std::size_t bytes = 0;
   for (Submission& submission : commands) {
-    auto prepared = look_up(std::move(submission.command), std::move(submission.complete));
-    if (!prepared) continue;
+    Queued prepared = look_up(std::move(submission.command), std::move(submission.complete));
+    if (prepared == nullptr) continue;
     bytes += prepared->bytes;
-    arriving.push_back({std::move(*prepared), std::move(submission.is_held_back)});
+    arriving.push_back({std::move(prepared), std::move(submission.is_held_back)});
     // The other half is for those that come while the sequencer is at these.
     const bool is_half =
         arriving.size() >= limits_.queue_commands_max / 2 || bytes >= limits_.queue_bytes_max / 2;
@@ -77,39 +77,41 @@ void Ledger::submit(std::vector<Submission> commands) {
   enqueue_all(std::move(arriving));
 }
 
-/// Counts the command, or answers it.
-std::optional<PreparedCommand> Ledger::look_up(Command command, Completion complete) {
+/// Counts the command, or answers it and gives null.
+Ledger::Queued Ledger::look_up(Command command, Completion complete) {
   if (failed()) {
     complete(Answer{});
-    return std::nullopt;
+    return nullptr;
   }
   if (is_overloaded()) {
     complete(overloaded());
-    return std::nullopt;
+    return nullptr;
   }
-  PreparedCommand prepared{std::move(command), {}, std::move(complete)};
-  auto lookups = index_.look_up(prepared.command, sequencer_.residents().lacking(prepared.command));
+  auto lookups = index_.look_up(command, sequencer_.residents().lacking(command));
   if (!lookups.ok()) {
     if (look_up_observer_) look_up_observer_(lookups.status());
     // Nothing was queued: not begun, and the store that could not be read may be read later.
-    prepared.complete(overloaded());
-    return std::nullopt;
+    complete(overloaded());
+    return nullptr;
   }
-  prepared.lookups = std::move(*lookups);
-  prepared.bytes = memory_of(prepared.command) + memory_of(prepared.lookups);
+  auto prepared = std::make_unique<PreparedCommand>();
+  prepared->command = std::move(command);
+  prepared->lookups = std::move(*lookups);
+  prepared->complete = std::move(complete);
+  prepared->bytes = memory_of(prepared->command) + memory_of(prepared->lookups);
   held_commands_.fetch_add(1, std::memory_order_relaxed);
-  held_bytes_.fetch_add(prepared.bytes, std::memory_order_relaxed);
+  held_bytes_.fetch_add(prepared->bytes, std::memory_order_relaxed);
   return prepared;
 }
 
 /// With the lock held.
-void Ledger::enqueue(PreparedCommand prepared) {
-  prepared.arrival = ++arrivals_;
+void Ledger::enqueue(Queued prepared) {
+  prepared->arrival = ++arrivals_;
   queue_.push_back(std::move(prepared));
 }
 
 void Ledger::enqueue_all(std::vector<Arriving> arriving) {
-  std::vector<PreparedCommand> refused;
+  std::vector<Queued> refused;
   {
     const std::lock_guard lock(mutex_);
     for (Arriving& each : arriving) {
@@ -123,12 +125,13 @@ void Ledger::enqueue_all(std::vector<Arriving> arriving) {
     }
     if (may_decide()) sequencer_wakes_.notify_one();
   }
-  for (auto& prepared : refused) refuse(std::move(prepared));
+  for (const Queued& prepared : refused) give_up(*prepared, AnswerKind::kOverloaded);
 }
 
-void Ledger::refuse(PreparedCommand prepared) {
+/// Answers a command that is not decided.
+void Ledger::give_up(const PreparedCommand& prepared, AnswerKind kind) {
   uncount(prepared);
-  prepared.complete(overloaded());
+  prepared.complete(Answer{.kind = kind});
 }
 
 bool Ledger::takes_commands() const {
@@ -272,9 +275,11 @@ void Ledger::fail() {
     sequencer_.on_failed();
     if (failure_observer_) failure_observer_();
   }
-  chunk_.erase(chunk_.begin(), chunk_.begin() + static_cast<std::ptrdiff_t>(chunk_next_));
+  for (; chunk_next_ < chunk_.size(); ++chunk_next_) {
+    give_up(*chunk_[chunk_next_], AnswerKind::kUnknown);
+  }
+  chunk_.clear();
   chunk_next_ = 0;
-  answer_all(std::exchange(chunk_, {}), AnswerKind::kUnknown);
   answer_all(room_.clear(), AnswerKind::kUnknown);
   const std::lock_guard lock(mutex_);
   // Handed over while the log failed; its thread has ended.
@@ -292,7 +297,7 @@ void Ledger::decide() {
       continue;
     }
     if (chunk_next_ == chunk_.size()) break;
-    PreparedCommand& prepared = chunk_[chunk_next_++];
+    PreparedCommand& prepared = *chunk_[chunk_next_++];
     passed_arrival_ = prepared.arrival;
     if (!room_.empty()) {
       const std::string stream = stream_key(prepared.command.stream());
@@ -312,8 +317,7 @@ void Ledger::decide() {
 
 void Ledger::offer(PreparedCommand& prepared, Instant now) {
   if (is_put_off(prepared)) {
-    uncount(prepared);
-    prepared.complete(overloaded());
+    give_up(prepared, AnswerKind::kOverloaded);
   } else if (sequencer_.offer(prepared, now)) {
     uncount(prepared);
   } else if (prepared.looked_again < limits_.look_again_max) {
@@ -326,8 +330,7 @@ void Ledger::offer(PreparedCommand& prepared, Instant now) {
 
 void Ledger::put_off(PreparedCommand prepared) {
   const std::string stream = stream_key(prepared.command.stream());
-  uncount(prepared);
-  prepared.complete(overloaded());
+  give_up(prepared, AnswerKind::kOverloaded);
   // Only now: who heard the answer holds back what would follow, and the rest has arrived.
   const std::lock_guard lock(mutex_);
   put_off_[stream] = arrivals_;
@@ -380,10 +383,7 @@ void Ledger::hand_over() {
 }
 
 void Ledger::answer_all(std::vector<PreparedCommand> commands, AnswerKind kind) {
-  for (auto& prepared : commands) {
-    uncount(prepared);
-    prepared.complete(Answer{.kind = kind});
-  }
+  for (const PreparedCommand& prepared : commands) give_up(prepared, kind);
 }
 
 void Ledger::uncount(const PreparedCommand& prepared) {

@@ -138,15 +138,18 @@ class Ledger {
   bool may_decide() const;
   bool is_half_full() const;
 
-  /// A command between its look-up and the queue.
+  /// A command on its way through the queue: some 900 bytes with its look-ups, which stay where
+  /// they are while it goes from hand to hand.
+  using Queued = std::unique_ptr<PreparedCommand>;
+  /// One between its look-up and the queue.
   struct Arriving {
-    PreparedCommand prepared;
+    Queued prepared;
     std::function<bool()> is_held_back;
   };
-  std::optional<PreparedCommand> look_up(Command command, Completion complete);
-  void enqueue(PreparedCommand prepared);
+  Queued look_up(Command command, Completion complete);
+  void enqueue(Queued prepared);
   void enqueue_all(std::vector<Arriving> arriving);
-  void refuse(PreparedCommand prepared);
+  void give_up(const PreparedCommand& prepared, AnswerKind kind);
 
   // The sequencer's thread.
   void run_sequencer();
@@ -178,7 +181,7 @@ class Ledger {
 
   // The sequencer's thread alone (sequencer_.residents() excepted).
   Sequencer sequencer_;
-  std::vector<PreparedCommand> chunk_;  ///< Taken from the queue; all before chunk_next_ are gone.
+  std::vector<Queued> chunk_;  ///< Taken from the queue; all before chunk_next_ are gone.
   std::size_t chunk_next_ = 0;
   WaitingRoom room_;
   std::size_t parties_away_ = 0;  ///< Lines of the room that are being looked up again.
@@ -193,7 +196,7 @@ class Ledger {
   std::condition_variable log_wakes_;
   std::condition_variable look_ups_wake_;
   // Guarded by mutex_.
-  std::deque<PreparedCommand> queue_;
+  std::deque<Queued> queue_;
   std::uint64_t arrivals_ = 0;
   std::deque<WaitingRoom::Party> to_look_up_;
   std::vector<WaitingRoom::Party> looked_up_;

@@ -168,17 +168,17 @@ void Sequencer::settle(const Command& command, ResidentAccount& account,
     for (auto& event : due) {
       domain::evolve(account.state, event, now);
       Draft& draft = drafts.emplace_back();
-      draft.event = {.stream = command.stream(),
-                     .version = account.state.version,
-                     .recorded_at = now,
-                     .effective_at = now,
-                     .actor = "system",
-                     .rules_version = domain::kPostingRulesVersion,
-                     .event = std::move(event)};
-      draft.bytes = encode_event(draft.event);
+      draft.event() = {.stream = command.stream(),
+                       .version = account.state.version,
+                       .recorded_at = now,
+                       .effective_at = now,
+                       .actor = "system",
+                       .rules_version = domain::kPostingRulesVersion,
+                       .event = std::move(event)};
+      draft.bytes = encode_event(draft.event());
     }
     make_room(drafts);
-    for (auto& draft : drafts) account.recent.add(append(std::move(draft))->position);
+    for (const Draft& draft : drafts) account.recent.add(append(draft)->position);
     account.end_position = tail_.next_position();
   }
 }
@@ -190,7 +190,7 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
   std::vector<Draft> drafts;
   drafts.reserve(decision.events.size() + 2);
   const auto draft = [&](domain::StreamId id, std::uint64_t version) -> Draft& {
-    domain::RecordedEvent& event = drafts.emplace_back().event;
+    domain::RecordedEvent& event = drafts.emplace_back().event();
     event.stream = std::move(id);
     event.version = version;
     event.recorded_at = now;
@@ -204,46 +204,46 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
     Draft& claim = draft(domain::StreamId::payment(command.tenant, decision.claim->provider,
                                                    decision.claim->provider_payment_id),
                          1);
-    claim.event.event = std::move(*decision.claim);
-    claim.keys.push_back(lookup_key(LookupKind::kPaymentClaim, claim.event.stream, ""));
+    claim.event().event = std::move(*decision.claim);
+    claim.keys.push_back(lookup_key(LookupKind::kPaymentClaim, claim.event().stream, ""));
   }
   const std::size_t first = drafts.size();
   for (auto& body : decision.events) {
     Draft& event = draft(command.stream(), stream.state.version + drafts.size() - first + 1);
-    event.event.event = std::move(body);
-    if (command.effective_at) event.event.effective_at = *command.effective_at;
+    event.event().event = std::move(body);
+    if (command.effective_at) event.event().effective_at = *command.effective_at;
   }
   const std::size_t last = drafts.size() - 1;
   if (!command.idempotency_key.empty()) {
-    drafts[last].event.idempotency_key = command.idempotency_key;
-    drafts[last].event.fingerprint = command.fingerprint;
+    drafts[last].event().idempotency_key = command.idempotency_key;
+    drafts[last].event().fingerprint = command.fingerprint;
     drafts[last].keys.push_back(prepared.lookups.key);
   }
   for (std::size_t i = first; i <= last; ++i) {
-    if (const auto version = reference_of(drafts[i].event.event)) {
+    if (const auto version = reference_of(drafts[i].event().event)) {
       drafts[i].keys.push_back(latest_reference_key(command.stream(), *version));
     }
   }
   if (decision.adopted) {
     Draft& adopted =
         draft(domain::StreamId::partition(command.tenant), decision.adopted->catalogue_version);
-    adopted.event.actor = "system";
-    adopted.event.event = *decision.adopted;
+    adopted.event().actor = "system";
+    adopted.event().event = *decision.adopted;
   }
   // All are encoded before anything changes, so that too large is still a no without a trace.
   for (auto& item : drafts) {
-    item.bytes = encode_event(item.event);
+    item.bytes = encode_event(item.event());
     if (item.bytes.size() > kEventBytesMax) return nullptr;
   }
   make_room(drafts);
   PlacedEventPtr answering;
   for (std::size_t i = 0; i < drafts.size(); ++i) {
     if (first <= i && i <= last) {
-      domain::evolve(stream.state, drafts[i].event);
+      domain::evolve(stream.state, drafts[i].event());
       stream.grown += drafts[i].bytes.size();
       resident_bytes_ += drafts[i].bytes.size();
     }
-    PlacedEventPtr placed = append(std::move(drafts[i]));
+    PlacedEventPtr placed = append(drafts[i]);
     if (first <= i && i <= last) stream.recent.add(placed->position);
     if (i == last) {
       answering = std::move(placed);
@@ -256,9 +256,8 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
   return answering;
 }
 
-PlacedEventPtr Sequencer::append(Draft draft) {
-  auto placed = std::make_shared<PlacedEvent>();
-  placed->event = std::move(draft.event);
+PlacedEventPtr Sequencer::append(const Draft& draft) {
+  const std::shared_ptr<PlacedEvent>& placed = draft.placed;
   placed->position = tail_.next_position();
 
   if (open_.count == 0) {

@@ -141,9 +141,11 @@ class Sequencer {
 
   /// An event on its way into the open entry.
   struct Draft {
-    domain::RecordedEvent event;
+    std::shared_ptr<PlacedEvent> placed = std::make_shared<PlacedEvent>();
     std::vector<LookupKey> keys;  ///< Under which it is found again.
     std::string bytes;            ///< Encoded.
+
+    domain::RecordedEvent& event() const { return placed->event; }
   };
 
   /// Writes the events of a decision and returns the last one, which answers; null, with nothing
@@ -152,7 +154,7 @@ class Sequencer {
   PlacedEventPtr record(const PreparedCommand& prepared, Resident<State>& stream,
                         domain::Decision decision, Instant now);
   /// Appends one event to the open entry.
-  PlacedEventPtr append(Draft draft);
+  PlacedEventPtr append(const Draft& draft);
   void reject_too_large(PreparedCommand& prepared, std::uint64_t version);
   void answer(PreparedCommand& prepared, Answer answer);
   /// A decision is in one entry as a whole: closes the open one if these do not fit it.

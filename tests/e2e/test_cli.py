@@ -733,7 +733,7 @@ class CommandLineTest(CliCase):
         self.cli("backup", "--data", self.server.data, "-o", backup)
         for command in (("serve", "--listen", "127.0.0.1:0"), ("rebuild",)):
             said = self.cli(*command, "--data", backup, status=CONFLICT).stderr
-            self.assertIn("is a backup: restore it into a directory of its own", said)
+            self.assertIn("is a backup (it has backup.json): restore it", said)
         self.cli("restore", backup, "--data", os.path.join(self.scratch(), "restored"))
 
     def test_restore_never_writes_over_a_ledger_and_refuses_a_damaged_backup(self):
