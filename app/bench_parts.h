@@ -72,7 +72,7 @@ Result<std::uint64_t> run_bare_log(const std::string& dir, const BenchBodies& bo
                                    std::uint64_t milliseconds, const StopSignal& stop);
 
 /// Reads the whole log of a ledger that is closed, its chain computed anew. Gives events/s.
-/// Errors: those of the log.
+/// Errors: those of the log; kIo if asked to stop.
 Result<std::uint64_t> read_log_rate(const std::string& dir, const StopSignal& stop);
 
 /// REQUIRES: not empty.

@@ -297,16 +297,17 @@ void Ledger::decide() {
       continue;
     }
     if (chunk_next_ == chunk_.size()) break;
-    PreparedCommand& prepared = *chunk_[chunk_next_++];
-    passed_arrival_ = prepared.arrival;
+    // Its memory goes with its count, also where the rest of the chunk has to wait.
+    const Queued prepared = std::move(chunk_[chunk_next_++]);
+    passed_arrival_ = prepared->arrival;
     if (!room_.empty()) {
-      const std::string stream = stream_key(prepared.command.stream());
+      const std::string stream = stream_key(prepared->command.stream());
       if (room_.has(stream)) {
-        room_.join(stream, std::move(prepared));
+        room_.join(stream, std::move(*prepared));
         continue;
       }
     }
-    offer(prepared, now);
+    offer(*prepared, now);
   }
   recorded_clock_.end(sequencer_.next_position());
   if (chunk_next_ == chunk_.size()) {

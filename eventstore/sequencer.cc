@@ -178,7 +178,7 @@ void Sequencer::settle(const Command& command, ResidentAccount& account,
       draft.bytes = encode_event(draft.event());
     }
     make_room(drafts);
-    for (const Draft& draft : drafts) account.recent.add(append(draft)->position);
+    for (Draft& draft : drafts) account.recent.add(append(draft)->position);
     account.end_position = tail_.next_position();
   }
 }
@@ -256,8 +256,8 @@ PlacedEventPtr Sequencer::record(const PreparedCommand& prepared, Resident<State
   return answering;
 }
 
-PlacedEventPtr Sequencer::append(const Draft& draft) {
-  const std::shared_ptr<PlacedEvent>& placed = draft.placed;
+PlacedEventPtr Sequencer::append(Draft& draft) {
+  const std::shared_ptr<PlacedEvent> placed = std::move(draft.placed);
   placed->position = tail_.next_position();
 
   if (open_.count == 0) {

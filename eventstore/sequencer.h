@@ -145,7 +145,7 @@ class Sequencer {
     std::vector<LookupKey> keys;  ///< Under which it is found again.
     std::string bytes;            ///< Encoded.
 
-    domain::RecordedEvent& event() const { return placed->event; }
+    domain::RecordedEvent& event() { return placed->event; }
   };
 
   /// Writes the events of a decision and returns the last one, which answers; null, with nothing
@@ -154,7 +154,7 @@ class Sequencer {
   PlacedEventPtr record(const PreparedCommand& prepared, Resident<State>& stream,
                         domain::Decision decision, Instant now);
   /// Appends one event to the open entry.
-  PlacedEventPtr append(const Draft& draft);
+  PlacedEventPtr append(Draft& draft);
   void reject_too_large(PreparedCommand& prepared, std::uint64_t version);
   void answer(PreparedCommand& prepared, Answer answer);
   /// A decision is in one entry as a whole: closes the open one if these do not fit it.

@@ -89,7 +89,7 @@ count_tests() {
 # The last line, and whether all is well.
 finish() {
   if ((tests_passed == 0 && tests_failed == 0)); then tests_failed=1; fi
-  if ((tests_skipped > 0)); then say "skipped: $tests_skipped; the logs in build/steps name them"; fi
+  if ((tests_skipped > 0)); then say "skipped: $tests_skipped; the logs in build/steps show them"; fi
   printf '%d passed, %d failed\n' "$tests_passed" "$tests_failed"
   ((tests_failed == 0))
 }
@@ -117,16 +117,18 @@ run_ctest() { ctest --preset "$1" --timeout 300; }
 # Whole test programs of a preset, each in one process: PRESET PROGRAM[:FILTER]...
 # Ends with the count that count_tests reads.
 run_programs() {
-  local preset=$1 passed=0 failed=0 skipped=0 program filter report
+  local preset=$1 passed=0 failed=0 skipped=0 program filter report status
   shift
   for program in "$@"; do
     filter='*'
     if [[ $program == *:* ]]; then filter=${program#*:} program=${program%%:*}; fi
     report=build/$preset/$program.xml
     rm -f "$report"
-    # A finding of the sanitizer ends the program: then its report is missing.
+    # A finding of the sanitizer ends the program: then its report is missing. Leaks are found when
+    # the report is there already.
+    status=0
     "build/$preset/$program" --gtest_brief=1 --gtest_filter="$filter" \
-      --gtest_output="xml:$report" || true
+      --gtest_output="xml:$report" || status=$?
     if [[ ! -f $report ]]; then
       echo "$program ended without a report"
       failed=$((failed + 1))
@@ -138,6 +140,10 @@ run_programs() {
     passed=$((passed + ${counts% *} - ${counts#* } - unrun))
     skipped=$((skipped + unrun))
     failed=$((failed + ${counts#* }))
+    if ((status != 0 && ${counts#* } == 0)); then
+      echo "$program ended with status $status"
+      failed=$((failed + 1))
+    fi
   done
   echo "$passed passed, $failed failed, $skipped skipped"
   ((failed == 0 && passed > 0))

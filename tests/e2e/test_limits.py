@@ -134,10 +134,11 @@ class ConnectionLimitTest(LimitCase):
             self.assertEqual(done.returncode, 1, done.stderr)
             self.assertIn(reason, done.stderr)
         new = self.server.data + "-new"
-        done = run_cli("serve", "--data", new, "--listen", "127.0.0.1:0",
-                       limits={resource.RLIMIT_NOFILE: 255})
-        self.assertEqual(done.returncode, 1, done.stderr)
-        self.assertFalse(os.path.exists(new), "a ledger of a server that cannot start")
+        for command in ("serve", "demo"):
+            done = run_cli(command, "--data", new, "--listen", "127.0.0.1:0",
+                           limits={resource.RLIMIT_NOFILE: 255})
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertFalse(os.path.exists(new), "a ledger of a server that cannot start")
         self.server.start()
         self.client = self.server.client()
         self.assert_balance(account, balance="5.00")
