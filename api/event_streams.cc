@@ -340,7 +340,7 @@ std::optional<std::size_t> given_limit(const ReadRequest& request,
   return request.query.find("limit") ? std::optional(limit) : std::nullopt;
 }
 
-/// A page holds what fits into one answer. Server-Sent Events go on for ever, whatever the limit.
+/// A page holds what fits into one answer.
 bool is_page(EventFormat format, const std::optional<std::size_t>& limit) {
   return format == EventFormat::kPage || (format == EventFormat::kNdjson && limit);
 }
@@ -435,6 +435,9 @@ HttpResponse event_response(const ReadRequest& request, EventFormat format,
                             const StreamServices& services) {
   std::vector<FieldError> errors;
   const auto limit = given_limit(request, errors);
+  if (format == EventFormat::kServerSent && limit) {
+    errors.push_back({"", "a stream of events goes on: it has no pages", "limit"});
+  }
   if (format == EventFormat::kServerSent && request.point.is_past()) {
     const std::string name = request.point.as_of ? "as_of" : "as_of_position";
     errors.push_back({"", "a stream of events goes on: it does not end in the past", name});

@@ -135,7 +135,10 @@ std::optional<HttpResponse> Service::check_media(const HttpRequest& head,
   const bool known = given == "application/json" ||
                      (route.operation == Operation::kBatch && given == "application/x-ndjson");
   if (known && is_utf8_media(*type)) return std::nullopt;
-  return problem(415, "unsupported-media-type", "the body must be application/json in UTF-8",
+  return problem(415, "unsupported-media-type",
+                 route.operation == Operation::kBatch
+                     ? "Content-Type must be application/json or application/x-ndjson, in UTF-8"
+                     : "Content-Type must be application/json, in UTF-8",
                  head.request_id);
 }
 

@@ -1,12 +1,10 @@
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -41,17 +39,21 @@ struct Options {
   std::string data;
 };
 
-/// Lets a directory be used for the demo: it has none but demo data.
+bool is_demo(const std::string& dir) { return eventstore::path_exists(dir + kMarker); }
+
+/// Whether a directory may be used for the demo: it has none but demo data.
+Status check_place(const std::string& dir) {
+  const replay::LedgerFiles files(dir);
+  const bool is_ledger =
+      eventstore::path_exists(files.log) || eventstore::path_exists(files.watermark);
+  return is_ledger && !is_demo(dir) ? conflict(dir + " holds a ledger that is not the demo's")
+                                    : Status();
+}
+
+/// Of a ledger that was just made: one that could not be made is nobody's.
 Status claim(const std::string& dir) {
-  const std::string marker = dir + kMarker;
-  if (eventstore::path_exists(marker)) return {};
-  if (eventstore::path_exists(dir + "/log") || eventstore::path_exists(dir + "/log.watermark")) {
-    return conflict(dir + " holds a ledger that is not the demo's");
-  }
-  std::error_code error;
-  std::filesystem::create_directories(dir, error);
-  if (error) return io_error(dir + ": " + error.message());
-  return replay::write_file_durably(marker, "This ledger was made by daybook demo.\n", 0600);
+  if (is_demo(dir)) return {};
+  return replay::write_file_durably(dir + kMarker, "This ledger was made by daybook demo.\n", 0600);
 }
 
 /// Runs the rounds until they are done or somebody asks to stop. Errors: what a command met that
@@ -101,7 +103,9 @@ std::string read_key(const Node& node, const std::string& dir) {
   return key.empty() ? "THE_KEY_OF_THIS_DEMO" : key;
 }
 
-void print_guide(const std::string& url, const std::string& key, const DemoData& data) {
+/// `position` is the end of the log: it makes the charge to try a new one each time.
+void print_guide(const std::string& url, const std::string& key, const DemoData& data,
+                 std::uint64_t position, bool is_new) {
   const std::string bearer = "curl -sS -w '\\n' -H 'Authorization: Bearer " + key + "' ";
   const std::string account = url + "/v1/accounts/" + data.account_id(0);
   std::cout
@@ -109,33 +113,37 @@ void print_guide(const std::string& url, const std::string& key, const DemoData&
       << "\n\nFor a second terminal:\n\nexport URL=" << url << " KEY=" << key
       << "\n\nThe balance of an account, a charge on it, and its latest transactions:\n\n"
       << bearer << "'" << account << "/balance'\n"
-      << bearer << "-H 'Idempotency-Key: try-1' -H 'Content-Type: application/json' -d '"
+      << bearer << "-H 'Idempotency-Key: try-" << position
+      << "' -H 'Content-Type: application/json' -d '"
       << R"({"amount":{"amount":"1.25","currency":")" << data.currency(0).code()
       << R"("},"description":"My first charge"})"
       << "' '" << account << "/charges'\n"
       << bearer << "'" << account << "/transactions?limit=5'\n"
-      << "\nAll of it was recorded just now; its month lies in effective_at. So\n"
-         "balance?effective_at=... goes back into it, and as_of=... of last week is 404 not-yet.\n"
-         "\nThe contract to read: "
-      << url << "/docs\n"
+      << (is_new ? "\nAll of it was recorded just now; its month lies in effective_at. So\n"
+                   "balance?effective_at=... goes back into it, and as_of=... of last week is 404 "
+                   "not-yet.\n"
+                 : "\nIts month lies in effective_at; recorded it was when this demo was made.\n")
+      << "\nThe contract to read: " << url << "/docs\n"
       << std::flush;
 }
 
 Status serve_demo(const Config& config, StopSignal& stop) {
   TroubleOnStderr trouble;
+  const bool is_new = !is_demo(config.data_dir);
   auto opened = Node::open(config, &trouble.lines);
   if (!opened.ok()) return opened.status();
   const std::unique_ptr<Node> node = std::move(*opened);
   node->on_failure([&stop] { stop.fail(); });
   DemoData data(kSeed, eventstore::SystemClock().now());
-  const Status filled = fill(*node, data, stop);
+  Status filled = claim(config.data_dir);
+  if (filled.ok()) filled = fill(*node, data, stop);
   if (!filled.ok()) return node->stop_after(filled);
   if (!stop.stopping()) {
     auto url = node->serve();
     if (!url.ok()) return node->stop_after(url.status());
-    print_guide(*url, read_key(*node, config.data_dir), data);
+    print_guide(*url, read_key(*node, config.data_dir), data, node->committed(), is_new);
     std::cerr << with_commas(node->committed()) << " events of " << DemoData::kAccounts
-              << " made-up customers. Ctrl-C ends the demo.\n";
+              << " made-up customers in " << config.data_dir << ". Ctrl-C ends the demo.\n";
   }
   stop.wait();
   return node->stop_after({});
@@ -155,10 +163,12 @@ int run(const Options& options) {
   auto settings = resolve_settings(layers);
   if (!settings.ok()) return report_usage(settings.status().message());
   Status begun = Node::check_new(settings->config);
-  if (begun.ok()) begun = claim(settings->config.data_dir);
+  if (begun.ok()) begun = check_place(settings->config.data_dir);
   if (!begun.ok()) return report(begun);
   const Status ended = serve_demo(settings->config, stop);
-  return ended.ok() ? kExitOk : report(ended);
+  if (!ended.ok()) return report(ended);
+  std::cerr << "The demo has ended; its ledger " << (scratch ? "is removed.\n" : "stays.\n");
+  return kExitOk;
 }
 
 }  // namespace

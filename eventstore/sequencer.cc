@@ -293,7 +293,9 @@ void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
   if (answer.position <= committed_) {
     prepared.complete(std::move(answer));
   } else {
-    waiting_.push_back({answer.position, std::move(prepared.complete), std::move(answer)});
+    waiting_bytes_ += prepared.bytes;
+    waiting_.push_back(
+        {answer.position, prepared.bytes, std::move(prepared.complete), std::move(answer)});
   }
 }
 
@@ -334,6 +336,7 @@ void Sequencer::give_answers() {
   while (!waiting_.empty() && waiting_.front().position <= committed_) {
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
+    waiting_bytes_ -= waiting.bytes;
     waiting.complete(std::move(waiting.answer));
   }
 }
@@ -343,6 +346,7 @@ void Sequencer::on_failed() {
   ready_.clear();
   for (auto& waiting : waiting_) waiting.complete(Answer{});
   waiting_.clear();
+  waiting_bytes_ = 0;
 }
 
 void Sequencer::on_indexed(std::uint64_t position) {

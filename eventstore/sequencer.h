@@ -29,6 +29,9 @@ struct SequencerLimits {
   // Kept although indexed, for look-ups on their way: no more than either.
   std::uint64_t window_slack_events = 16'384;
   std::size_t window_slack_bytes = std::size_t{16} << 20;
+  // Decided, and their answers wait for the log: at either of these nothing more is decided.
+  std::size_t waiting_commands_max = 65'536;
+  std::size_t waiting_bytes_max = std::size_t{64} << 20;  ///< As counted in PreparedCommand.
   RefusalLimits refusals;
 };
 
@@ -52,8 +55,12 @@ class Sequencer {
   /// REQUIRES: wants_more().
   bool offer(PreparedCommand& prepared, Instant now);
 
-  /// False while a full entry waits to be taken: the log is behind.
-  bool wants_more() const { return ready_.empty(); }
+  /// False while the log is behind: a full entry waits to be taken, or as many answers as may. What
+  /// records nothing (a command done before, one that is rejected) fills no entry.
+  bool wants_more() const {
+    return ready_.empty() && waiting_.size() < limits_.waiting_commands_max &&
+           waiting_bytes_ < limits_.waiting_bytes_max;
+  }
   bool has_entry() const { return !ready_.empty() || open_.count > 0; }
 
   /// The next entry for the log. REQUIRES: has_entry(), and that the one before was committed or is
@@ -108,6 +115,7 @@ class Sequencer {
 
   struct Waiting {
     std::uint64_t position;
+    std::size_t bytes;
     Completion complete;
     Answer answer;
   };
@@ -189,7 +197,8 @@ class Sequencer {
   ResidentStreams residents_;           ///< Of both.
   std::size_t resident_bytes_ = 0;      ///< Of both, about.
   std::deque<Waiting> waiting_;         ///< By position.
-  RefusalLimit refusals_;               ///< Apart from the states: letting one go forgives nothing.
+  std::size_t waiting_bytes_ = 0;
+  RefusalLimit refusals_;  ///< Apart from the states: letting one go forgives nothing.
 };
 
 }  // namespace daybook::eventstore

@@ -99,13 +99,13 @@ Result<ExportDone> export_events(const eventstore::EventLog& log, const ExportQu
   const auto text_of = [&head](std::uint64_t position) {
     return to_text(eventstore::PublicPosition{head.generation, 0, position});
   };
+  if (const std::uint64_t last = std::max(query.from, to); last > head.next_position) {
+    return not_found("position " + text_of(last) + ": the log has " +
+                     std::to_string(head.next_position) + " events");
+  }
   if (query.from > to) {
     return invalid("position " + text_of(query.from) + " lies behind the end of the export, " +
                    text_of(to));
-  }
-  if (to > head.next_position) {
-    return invalid("position " + text_of(to) + ": the log has " +
-                   std::to_string(head.next_position) + " events");
   }
   auto tenant = meant_tenant(log, head, query);
   if (!tenant.ok()) return tenant.status();

@@ -109,7 +109,7 @@ Status check_new_place(const std::string& dir) {
        item.increment(error)) {
     const std::string name = item->path().filename().string();
     if (name.starts_with('.') || name.starts_with("log.watermark")) continue;
-    if (name == "lost+found" || name == "demo") continue;  // Or claimed by `daybook demo`.
+    if (name == "lost+found") continue;
     return conflict(dir + ": holds " + name + ", so it is neither a ledger nor a place for one; " +
                     "give a directory that is empty or not there");
   }

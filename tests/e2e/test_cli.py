@@ -54,6 +54,10 @@ class CliCase(LedgerCase):
         self.addCleanup(server.kill)
         return server.start()
 
+    def folder_bytes(self, folder):
+        return {path: self.file_bytes(path) for top, _, names in os.walk(folder)
+                for path in (os.path.join(top, name) for name in names)}
+
     @staticmethod
     def file_bytes(path):
         with open(path, "rb") as file:
@@ -509,25 +513,60 @@ class CommandLineTest(CliCase):
         self.assertIn("daybook: stopped\n", said)
         self.assertEqual(os.listdir(folder), [])
 
+    def demo(self, data):
+        """A demo that serves, and what it printed."""
+        process = subprocess.Popen([binary(), "demo", "--data", data], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.kill)
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if line.startswith("The contract to read: "):
+                return process, "".join(printed)
+        return self.fail(process.communicate(timeout=30)[1])
+
+    def test_a_demo_claims_nothing_before_it_has_a_ledger_of_its_own(self):
+        data = self.scratch()
+        note = os.path.join(data, "note")
+        with open(note, "wb"):
+            pass
+        self.assertIn("holds note", self.cli("demo", "--data", data, status=CONFLICT).stderr)
+        self.assertEqual(os.listdir(data), ["note"])
+        os.remove(note)
+        server = self.another_server(data=data)
+        server.stop()
+        before = self.folder_bytes(data)
+        said = self.cli("demo", "--data", data, status=CONFLICT).stderr
+        self.assertIn("a ledger that is not the demo's", said)
+        self.assertEqual(self.folder_bytes(data), before)
+
+    def test_a_kept_demo_says_what_is_true_at_each_of_its_starts(self):
+        data = os.path.join(self.scratch(), "demo")
+        keys = set()
+        for is_new in (True, False):
+            process, printed = self.demo(data)
+            self.assertEqual("recorded just now" in printed, is_new, printed)
+            keys.add(re.search(r"Idempotency-Key: (\S+)'", printed)[1])
+            charge = next(line for line in printed.splitlines() if line.endswith("/charges'"))
+            answer = subprocess.run(["bash", "-c", charge], capture_output=True, text=True,
+                                    check=True, timeout=60).stdout
+            self.assertIn('"type":"ChargePosted"', answer)
+            process.terminate()
+            said = process.communicate(timeout=30)[1]
+            self.assertIn(data, said)
+            self.assertIn("The demo has ended; its ledger stays.", said)
+            self.assertEqual(process.returncode, OK)
+        self.assertEqual(len(keys), 2, "the charge to try is a new one each time")
+
     def test_the_demo_and_bench_tell_what_their_opening_mends_and_what_fails(self):
         data = os.path.join(self.scratch(), "demo")
         watermark = os.path.join(data, "log.watermark")
-
-        def demo():
-            process = subprocess.Popen([binary(), "demo", "--data", data], stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, text=True)
-            self.addCleanup(process.kill)
-            for line in process.stdout:
-                if line.startswith("The contract to read: "):
-                    return process
-            self.fail(process.communicate(timeout=30)[1])
-
-        process = demo()
+        process, _ = self.demo(data)
         process.terminate()
         self.assertNotIn('"repaired"', process.communicate(timeout=30)[1])
         self.assertEqual(process.returncode, OK)
         self.flip(watermark, self.slots(watermark)[0] + 100)
-        process = demo()
+        process, _ = self.demo(data)
         os.remove(os.path.join(data, "private", "CURRENT"))
         said = process.communicate(timeout=30)[1]
         self.assertEqual(process.returncode, FAILED)
@@ -600,7 +639,8 @@ class CommandLineTest(CliCase):
         self.fill()
         for arguments, status in (
                 (("--from-position", "17"), USAGE), (("--to-position", "0:x"), USAGE),
-                (("--to-position", "1:3"), USAGE), (("--to-position", "0:99999999"), FAILED),
+                (("--to-position", "1:3"), USAGE), (("--to-position", "0:99999999"), NOT_FOUND),
+                (("--from-position", "0:99999999"), NOT_FOUND),
                 (("--from-position", "0:2", "--to-position", "0:1"), FAILED),
                 (("--from-position", "7.0:1"), NOT_FOUND), (("--tenant", "absent"), NOT_FOUND)):
             with self.subTest(arguments):

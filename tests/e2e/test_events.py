@@ -204,6 +204,17 @@ class EventsTest(LedgerCase):
         self.assertEqual([resumed.next()[0] for _ in range(2)],
                          [later[2].position, last.position])
 
+    def test_an_event_stream_neither_ends_in_the_past_nor_has_pages(self):
+        account = self.open_account()
+        for target in ("/v1/events", f"/v1/accounts/{account}/events"):
+            for name, value in (("limit", "2"), ("as_of", "2020-01-01T00:00:00Z"),
+                                ("as_of_position", "0:1")):
+                with self.subTest(target=target, name=name):
+                    answer = self.client.get(f"{target}?{name}={value}",
+                                             headers={"Accept": "text/event-stream"})
+                    self.problem(answer, 422, "validation", parameter=name)
+                    self.assertIn("a stream of events goes on", repr(answer))
+
     def test_an_event_stream_of_one_account_shows_only_that_account(self):
         account, other = self.open_account(), self.open_account()
         stream = self.open_stream(self.path(account, "/events"))

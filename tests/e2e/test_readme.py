@@ -97,6 +97,21 @@ class Pasted(unittest.TestCase):
             server.communicate()
         self.assertEqual(server.returncode, 0, "the server's end")
 
+    def run_demo_for_a_moment(self, *command):
+        """Started in the folder. Answers what it said beside what it printed."""
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, text=True, env=self.environment,
+                                  start_new_session=True, cwd=self.folder)
+        killer = threading.Timer(SERVER_SECONDS, server.kill)
+        killer.start()
+        for line in server.stdout:
+            if "/docs" in line:
+                break
+        server.send_signal(signal.SIGTERM)
+        messages = server.communicate(timeout=STOP_SECONDS)[1]
+        killer.cancel()
+        return messages
+
     def paste(self, block):
         """Into the second terminal, which keeps its variables. Answers what was printed."""
         block = block.replace(ADDRESS, self.address)
@@ -149,6 +164,12 @@ class ReadmeTest(Pasted):
             answer = self.paste(line)
             self.assertNotIn("problems/", answer, line)
             json.loads(answer)
+
+    def test_a_directory_given_to_the_demo_is_relative_to_who_starts_it(self):
+        for data in (("--data", "mine"), ("--data=./my own",)):
+            messages = self.run_demo_for_a_moment(os.path.join(ROOT, "scripts/run"), *data)
+            folder = os.path.join(self.folder, data[-1].split("=")[-1].removeprefix("./"))
+            self.assertTrue(os.path.exists(os.path.join(folder, "demo")), messages)
 
     def test_the_readme_works_when_pasted_in_order(self):
         printed = self.paste_page("README.md")

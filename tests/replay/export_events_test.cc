@@ -108,9 +108,10 @@ TEST_F(ExportEventsTest, what_cannot_be_meant_is_refused_before_a_line_is_given)
   EXPECT_EQ(failure(named("a1", "")), StatusCode::kConflict);
   EXPECT_EQ(failure(named("absent", "")), StatusCode::kNotFound);
   EXPECT_EQ(failure(named("", "absent")), StatusCode::kNotFound);
-  EXPECT_EQ(failure(range(0, events_.size() + 1)), StatusCode::kInvalid);
+  EXPECT_EQ(failure(range(0, events_.size() + 1)), StatusCode::kNotFound);
   EXPECT_EQ(failure(range(2, 1)), StatusCode::kInvalid);
-  EXPECT_EQ(failure(range(events_.size() + 1, events_.size() + 2)), StatusCode::kInvalid);
+  EXPECT_EQ(failure(range(events_.size() + 1, events_.size() + 2)), StatusCode::kNotFound);
+  EXPECT_EQ(failure(range(events_.size() + 1, 1)), StatusCode::kNotFound);
 }
 
 TEST_F(ExportEventsTest, a_sink_that_fails_ends_it) {

@@ -135,25 +135,45 @@ class LedgerTest : public ::testing::Test {
     return command(account, domain::SetTag{{}, "a", "b", {}}, "k2");
   }
 
+  /// Opens the ledger anew with a log that does not say that its first entry is durable before it
+  /// is let go.
+  class LogHold {
+   public:
+    LogHold(LedgerTest& test, const LedgerLimits& limits) : test_(test) {
+      // What an opening asks for.
+      while (test.index_.applied() < test.ledger_->committed()) std::this_thread::yield();
+      test.ledger_->stop();
+      test.open(limits);
+      test.ledger_->on_commit([this, &test](const Entry&) {
+        std::call_once(first_, [this] {
+          writing_.set_value();
+          released_.get_future().wait();
+        });
+        test.projector_.notify();
+      });
+    }
+    ~LogHold() { test_.ledger_->stop(); }
+    LogHold(const LogHold&) = delete;
+    LogHold& operator=(const LogHold&) = delete;
+
+    void wait() { writing_.get_future().wait(); }
+    void release() { released_.set_value(); }
+
+   private:
+    LedgerTest& test_;
+    std::promise<void> writing_;
+    std::promise<void> released_;
+    std::once_flag first_;
+  };
+
   /// Submits 60 commands while the log is never free: without an end to the gathering they would
   /// fill the queue.
   void fill_while_the_log_writes(const LedgerLimits& narrow) {
-    ledger_->stop();
-    open(narrow);
-    std::promise<void> writing;
-    std::promise<void> released;
-    std::once_flag first;
-    ledger_->on_commit([&](const Entry&) {
-      std::call_once(first, [&] {
-        writing.set_value();
-        released.get_future().wait();
-      });
-      projector_.notify();
-    });
+    LogHold hold(*this, narrow);
     std::vector<std::future<Answer>> answers;
     answers.push_back(
         submit(command("a", domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open")));
-    writing.get_future().wait();
+    hold.wait();
     const domain::TopUp large{usd("1"), {}, {}, std::string(4'000, 'd')};
     const auto is_too_many = [this] { return ledger_->load().queued >= 14; };
     const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -164,9 +184,8 @@ class LedgerTest : public ::testing::Test {
       }
       EXPECT_FALSE(is_too_many()) << "command " << i;
     }
-    released.set_value();
+    hold.release();
     expect_in_order(answers, "all");
-    ledger_->stop();
   }
 
   FakeLog log_;
@@ -250,6 +269,77 @@ TEST_F(LedgerTest, a_queue_of_less_than_is_gathered_is_decided_before_it_is_full
   LedgerLimits narrow = limits();
   narrow.queue_bytes_max = 100'000;
   fill_while_the_log_writes(narrow);
+}
+
+TEST_F(LedgerTest, what_records_nothing_waits_within_a_bound_while_the_log_stands_still) {
+  open_account("a");
+  for (const bool by_bytes : {false, true}) {
+    LedgerLimits narrow = limits();
+    narrow.queue_commands_max = 64;
+    narrow.sequencer.waiting_commands_max = by_bytes ? 1'000'000 : 100;
+    if (by_bytes) narrow.sequencer.waiting_bytes_max = 100'000;  // Of a replay: above 1,000.
+    LogHold hold(*this, narrow);
+    std::vector<std::future<Answer>> answers;
+    answers.push_back(submit(
+        command("a", domain::TopUp{usd("1"), {}, {}, {}}, by_bytes ? "stands-1" : "stands-2")));
+    hold.wait();
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    for (int i = 0; i < 400; ++i) {
+      // It could take them all: whoever is refused is so for what waits behind the decision.
+      while (ledger_->load().queued >= 32 && std::chrono::steady_clock::now() < patience) {
+        std::this_thread::yield();
+      }
+      answers.push_back(submit(
+          command("a", domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open")));
+    }
+    EXPECT_TRUE(ledger_->is_overloaded());
+    hold.release();
+    std::size_t refused = 0;
+    for (std::size_t i = 1; i < answers.size(); ++i) {
+      const AnswerKind kind = answers[i].get().kind;
+      if (kind == AnswerKind::kOverloaded) {
+        ++refused;
+      } else {
+        EXPECT_EQ(kind, AnswerKind::kReplayed) << i;
+      }
+    }
+    EXPECT_GE(refused, 400U - 100U - 64U);
+    EXPECT_EQ(answers[0].get().kind, AnswerKind::kRecorded);
+  }
+}
+
+TEST_F(LedgerTest, a_decided_command_keeps_nothing_though_its_neighbours_wait) {
+  open_account("a");
+  LedgerLimits narrow = limits();
+  narrow.sequencer.waiting_commands_max = 1;
+  LogHold hold(*this, narrow);
+  auto token = std::make_shared<int>(0);
+  const std::weak_ptr<int> kept = token;
+  std::vector<Submission> submissions;
+  std::vector<std::future<Answer>> answers;
+  for (int i = 0; i < 3; ++i) {
+    auto done = std::make_shared<std::promise<Answer>>();
+    answers.push_back(done->get_future());
+    const auto mine = i == 0 ? token : nullptr;
+    // The first one is answered at once, the second one fills what may wait, the third one stays.
+    submissions.push_back(
+        {i == 0 ? command("a", domain::OpenAccount{*domain::Currency::parse("USD"), {}, {}}, "open")
+                : command("a", domain::TopUp{usd("1"), {}, {}, {}}, std::to_string(i)),
+         [done, mine](Answer given) { done->set_value(std::move(given)); },
+         {}});
+  }
+  token.reset();
+  ledger_->submit(std::exchange(submissions, {}));
+  hold.wait();
+  EXPECT_EQ(answers[0].get().kind, AnswerKind::kReplayed);
+  EXPECT_EQ(ledger_->load().queued, 1U);
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (!kept.expired() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+  EXPECT_TRUE(kept.expired());
+  hold.release();
+  for (std::size_t i = 1; i < answers.size(); ++i) {
+    EXPECT_EQ(answers[i].get().kind, AnswerKind::kRecorded);
+  }
 }
 
 TEST_F(LedgerTest, it_takes_commands_until_it_stops_or_fails) {
