@@ -23,6 +23,7 @@
 #include "domain/base/check.h"
 #include "domain/base/result.h"
 #include "eventstore/json_text.h"
+#include "replay/backup.h"
 
 namespace daybook::app {
 namespace {
@@ -212,7 +213,10 @@ int run(const Options& options) {
   const auto keys = parse_bench_keys(options.keys);
   CHECK(distribution && keys);  // The command line takes no others.
   StopSignal stop;
-  auto scratch = ScratchDir::make(scratch_parent(options), "bench");
+  const std::string place = scratch_parent(options);
+  // What is left in one by a bench that is killed would spoil it.
+  if (Status status = replay::check_no_backup(place); !status.ok()) return report(status);
+  auto scratch = ScratchDir::make(place, "bench");
   if (!scratch.ok()) return report(scratch.status());
   auto machine = describe_machine(scratch->path());
   if (!machine.ok()) return report(machine.status());

@@ -104,14 +104,11 @@ int import_focus(const Options& options, const Config& config) {
   return import.complete() ? kExitOk : kExitFailed;
 }
 
-/// No ledger is meant by saying nothing.
-bool names_data() { return settings_in_environment(process_environment).contains("data"); }
-
 int run(const Options& options) {
-  const bool has_data = !options.data.empty() || (options.url.empty() && names_data());
-  if (options.url.empty() != has_data) {
-    return report_usage("import focus: give --data DIR (or DAYBOOK_DATA) or --url URL");
-  }
+  constexpr const char* kOneLedger =
+      "import focus: give --data DIR (or DAYBOOK_DATA, or `data` in the --config file) or --url "
+      "URL";
+  if (!options.url.empty() && !options.data.empty()) return report_usage(kOneLedger);
   if (options.url.empty() != options.key_file.empty()) {
     return report_usage("import focus: --url and --key-file go together");
   }
@@ -120,7 +117,11 @@ int run(const Options& options) {
   if (!options.url.empty()) return import_focus(options, {});
   SettingValues flags;
   if (!options.data.empty()) flags["data"] = options.data;
-  const auto settings = load_settings(flags, options.config_file, process_environment);
+  const auto layers = load_layers(flags, options.config_file, process_environment);
+  if (!layers.ok()) return report_usage(layers.status().message());
+  // No ledger is meant by saying nothing.
+  if (!layers->name("data")) return report_usage(kOneLedger);
+  const auto settings = resolve_settings(*layers);
   if (!settings.ok()) return report_usage(settings.status().message());
   for (const std::string& name : unknown_variables(process_environment_names())) {
     std::cerr << "daybook: warning: there is no setting for " << printable(name) << '\n';

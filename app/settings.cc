@@ -379,8 +379,12 @@ Result<Settings> resolve_settings(const SettingLayers& layers) {
   return settings;
 }
 
-Result<Settings> load_settings(SettingValues flags, std::string config_file,
-                               const EnvironmentLookup& lookup) {
+bool SettingLayers::name(const std::string& setting) const {
+  return flags.contains(setting) || environment.contains(setting) || file.contains(setting);
+}
+
+Result<SettingLayers> load_layers(SettingValues flags, std::string config_file,
+                                  const EnvironmentLookup& lookup) {
   SettingLayers layers;
   layers.flags = std::move(flags);
   layers.environment = settings_in_environment(lookup);
@@ -392,7 +396,13 @@ Result<Settings> load_settings(SettingValues flags, std::string config_file,
     if (!values.ok()) return values.status();
     layers.file = std::move(*values);
   }
-  return resolve_settings(layers);
+  return layers;
+}
+
+Result<Settings> load_settings(SettingValues flags, std::string config_file,
+                               const EnvironmentLookup& lookup) {
+  const auto layers = load_layers(std::move(flags), std::move(config_file), lookup);
+  return layers.ok() ? resolve_settings(*layers) : layers.status();
 }
 
 }  // namespace daybook::app

@@ -72,14 +72,20 @@ struct SettingLayers {
   SettingValues flags;
   SettingValues environment;
   SettingValues file;
+
+  /// Whether any of them says something of it: the default is not meant.
+  bool name(const std::string& setting) const;
 };
 
 /// The settings in force. kInvalid, naming the setting in the words of the layer that it came from:
 /// a number outside its bounds, an address that is none, half a TLS pair, an unknown kind of log.
 Result<Settings> resolve_settings(const SettingLayers& layers);
 
-/// All of it for a command: reads the file that `config_file` or DAYBOOK_CONFIG names, if any.
-/// Errors: as above; kInvalid too where the file cannot be read, since the command was wrong.
+/// Reads the file that `config_file` or DAYBOOK_CONFIG names, if any. Errors: those of
+/// settings_in_toml; kInvalid too where the file cannot be read, since the command was wrong.
+Result<SettingLayers> load_layers(SettingValues flags, std::string config_file,
+                                  const EnvironmentLookup& lookup);
+/// All of it for a command. Errors: those of both.
 Result<Settings> load_settings(SettingValues flags, std::string config_file,
                                const EnvironmentLookup& lookup);
 

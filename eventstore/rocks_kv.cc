@@ -434,7 +434,9 @@ class RocksKv::Core {
       file_options_.emplace_back(options, table_options(table.use, cache_));
     }
     std::vector<std::string> existing;
-    if (path_exists(path_ + "/CURRENT")) {
+    const std::string current = path_ + "/CURRENT";
+    if (Status seen = check_reachable(current); !seen.ok()) return seen;
+    if (path_exists(current)) {
       const auto listed = rocksdb::DB::ListColumnFamilies(options, path_, &existing);
       if (!listed.ok()) return open_failed(listed);
     } else if (read_only()) {

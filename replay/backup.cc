@@ -35,6 +35,8 @@ using eventstore::RocksLog;
 constexpr int kPrivateCopiesMax = 5;
 constexpr std::size_t kPrivateBatchRows = 1'000;
 constexpr const char* kManifest = "backup.json";
+/// There from the first file to the last, and gone when the backup is finished.
+constexpr const char* kUnfinished = "backup.unfinished";
 constexpr const char* kList = "files.sha256";
 constexpr const char* kFormat = "1";
 constexpr std::int64_t kMicrosPerSecond = 1'000'000;
@@ -242,12 +244,16 @@ Status fill(const std::string& dir, const std::string& out, const BackupStages& 
   if (Status status = copy_if_readable(from.admin_key, to.admin_key); !status.ok()) return status;
   auto files = digest_files(out);
   if (!files.ok()) return files.status();
+  files->erase(kUnfinished);
   const std::string list = to_text(*files);
   Status status = write_file_durably(out + "/" + kList, list, 0600);
   if (!status.ok()) return status;
   const std::string digest = eventstore::to_hex(eventstore::sha256({list}));
-  return write_file_durably(out + "/" + kManifest,
-                            json_of(report).string("files_sha256", digest).text() + "\n", 0600);
+  status = write_file_durably(out + "/" + kManifest,
+                              json_of(report).string("files_sha256", digest).text() + "\n", 0600);
+  if (!status.ok()) return status;
+  if (status = remove_tree(out + "/" + kUnfinished); !status.ok()) return status;
+  return eventstore::sync_directory(out);
 }
 
 /// The text of a member in what json_of wrote, which has no escapes where this is used.
@@ -263,6 +269,9 @@ std::optional<std::string> member(const std::string& json, const std::string& na
 
 /// Every file of the backup is there as it was written, and no other.
 Result<std::string> check_files(const std::string& out) {
+  if (path_exists(out + "/" + kUnfinished)) {
+    return not_found(out + ": not a finished backup: it has " + kUnfinished);
+  }
   auto manifest = read_small_file(out + "/" + kManifest);
   if (!manifest.ok()) {
     if (manifest.status().code() != StatusCode::kNotFound) return manifest.status();
@@ -396,6 +405,10 @@ Result<RestoreReport> fill_restored(const std::string& out, const std::string& d
 }  // namespace
 
 Status check_no_backup(const std::string& dir) {
+  if (path_exists(dir + "/" + kUnfinished)) {
+    return conflict(dir + " is a backup that was not finished (it has " + kUnfinished +
+                    "): remove it and make it again");
+  }
   if (!path_exists(dir + "/" + kManifest)) return {};
   return conflict(dir + " is a backup (it has " + kManifest +
                   "): restore it into a directory of its own");
@@ -418,9 +431,13 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
   }
   BackupReport report;
   report.created_at = clock.now();
-  if (Status status = fill(without_slashes(dir), out, stages, report); !status.ok()) {
-    static_cast<void>(remove_tree(out));  // Without backup.json nobody takes it for a backup.
-    return status;
+  Status filled = write_file_durably(out + "/" + kUnfinished, "", 0600);
+  if (filled.ok()) filled = fill(without_slashes(dir), out, stages, report);
+  if (!filled.ok()) {
+    // The mark goes last: nobody takes what is left for a backup or a ledger.
+    static_cast<void>(remove_tree(LedgerFiles(out).log));
+    static_cast<void>(remove_tree(out));
+    return filled;
   }
   if (Status named = eventstore::sync_directory(eventstore::parent_of(out)); !named.ok()) {
     return named;

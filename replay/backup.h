@@ -37,13 +37,14 @@ using BackupStages = std::function<void(BackupStage)>;
 /// Errors: kConflict: `out` exists; kNotFound: no ledger; kCorrupt: the log is not one chain, the
 /// ledger has events and not its secrets, or a private value is gone that nothing erased (after
 /// five looks); kIo. On an error what was made of `out` is removed.
-/// Crash: `out` without `backup.json` is no backup and may be deleted. Thread rule: any thread.
+/// Crash: `out` is no backup and may be deleted while it lacks `backup.json` or has
+/// `backup.unfinished`, which is there from the first file on. Thread rule: any thread.
 Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock,
                             const BackupStages& stages = {});
 
 /// For whoever would write to `dir`: a backup that was written to is none any more, and a ledger
-/// that is served out of one hands out positions of the original anew. Errors: kConflict: it is a
-/// finished backup.
+/// that is served out of one, finished or not, hands out positions of the original anew. Errors:
+/// kConflict: it is one.
 Status check_no_backup(const std::string& dir);
 
 struct RestoreReport {

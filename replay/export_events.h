@@ -35,8 +35,9 @@ using ExportSink = std::function<Status(std::string_view line)>;
 /// beside a server, up to what was acknowledged when it began.
 /// Memory: one entry. Thread rule: any thread.
 /// Errors: kNotFound: no such ledger, account or tenant, or a position that the log does not have;
-/// kConflict: several tenants have such an account and none was named; kInvalid: it would end before
-/// it begins; kCorrupt; kIo; the sink's own. What the sink got before an error stays with it.
+/// kConflict: several tenants have such an account and none was named; kInvalid: it would end
+/// before it begins; kCorrupt; kIo; the sink's own. What the sink got before an error stays with
+/// it.
 Result<ExportDone> export_events(const std::string& dir, const ExportQuery& query,
                                  const ExportSink& sink, const Progress& progress = {});
 /// The same of an open log.

@@ -774,6 +774,7 @@ class CommandLineTest(CliCase):
         for command in (("serve", "--listen", "127.0.0.1:0"), ("rebuild",)):
             said = self.cli(*command, "--data", backup, status=CONFLICT).stderr
             self.assertIn("is a backup (it has backup.json): restore it", said)
+        self.cli("bench", "--data", backup, "--seconds", "1", "--runs", "1", status=CONFLICT)
         self.cli("restore", backup, "--data", os.path.join(self.scratch(), "restored"))
 
     def test_restore_never_writes_over_a_ledger_and_refuses_a_damaged_backup(self):
@@ -894,7 +895,14 @@ class FocusTest(CliCase):
         self.cli("import", "focus", path, "--data", data)
         again = self.cli("import", "focus", path, env={"DAYBOOK_DATA": data})
         self.assertIn("Nothing was changed.", again.stdout)
+        config = os.path.join(self.scratch(), "daybook.toml")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(f'data = "{data}"\n')
+        again = self.cli("import", "focus", path, "--config", config)
+        self.assertIn("Nothing was changed.", again.stdout)
         self.cli("import", "focus", path, env={"DAYBOOK_DATA": ""}, status=USAGE)
+        self.cli("import", "focus", path, "--data", data, "--url", self.server.url, "--key-file",
+                 self.server.key_file, status=USAGE)
         folded = json.loads(self.cli("replay", "--data", data, "--account", "acme",
                                      "--json").stdout)
         self.assertEqual(folded["balances"][0]["balance"], "-1.25")

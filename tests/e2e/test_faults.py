@@ -615,6 +615,24 @@ class PlaceTest(FaultCase):
                                   check=False)
             self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
             self.assertIn("Permission denied", done.stderr)
+        for part in ("private", "proj"):
+            place = os.path.join(self.top, "without-" + part)
+            shutil.copytree(self.server.data, place)
+            for folder, _, names in os.walk(place):
+                for path in (folder, *(os.path.join(folder, name) for name in names)):
+                    os.chown(path, 65534, 65534)
+            os.chown(os.path.join(place, part), 0, 0)
+            for verb in ("verify", "backup", "rebuild", "serve"):
+                if (verb, part) in (("backup", "proj"), ("rebuild", "private")):
+                    continue  # Done without it.
+                more = {"backup": ["-o", place + "-backup"],
+                        "serve": ["--listen", "127.0.0.1:0"]}.get(verb, [])
+                with self.subTest(verb=verb, part=part):
+                    done = subprocess.run([*as_nobody, binary(), verb, "--data", place, *more],
+                                          capture_output=True, text=True, timeout=20, check=False)
+                    self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                    self.assertIn("Permission denied", done.stderr)
+            self.assertFalse(os.path.exists(os.path.join(place, "proj.old")))
         self.server.start()
         self.client = self.server.client()
 

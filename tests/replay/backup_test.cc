@@ -1,11 +1,14 @@
 #include "replay/backup.h"
 
+#include <fstream>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include "replay/account_replay.h"
+#include "replay/rebuild.h"
 #include "tests/replay/ledger_rig.h"
 
 namespace daybook::replay {
@@ -183,6 +186,25 @@ TEST_F(BackupTest, restore_takes_an_empty_directory_and_no_other) {
   EXPECT_TRUE(restore(out(), restored(), clock_).ok());
   EXPECT_EQ(restore(out(), restored(), clock_).status().code(), StatusCode::kConflict);
   EXPECT_EQ(restore(out(), dir(), clock_).status().code(), StatusCode::kConflict);
+}
+
+TEST_F(BackupTest, what_is_not_finished_yet_is_nobodys_ledger) {
+  std::vector<StatusCode> codes;
+  ASSERT_TRUE(backup(dir(), out(), clock_, [&](BackupStage) {
+                codes.push_back(check_no_backup(out()).code());
+                EXPECT_EQ(rebuild(out(), clock_).status().code(), StatusCode::kConflict);
+                EXPECT_EQ(restore(out(), restored(), clock_).status().code(),
+                          StatusCode::kNotFound);
+              }).ok());
+  EXPECT_EQ(codes, std::vector<StatusCode>(2, StatusCode::kConflict));
+  const std::string mark = out() + "/backup.unfinished";
+  EXPECT_FALSE(eventstore::path_exists(mark));
+  EXPECT_EQ(check_no_backup(out()).code(), StatusCode::kConflict) << "a finished one, too";
+  // Killed between the two: whole, and not known to be.
+  std::ofstream(mark).close();
+  EXPECT_EQ(restore(out(), restored(), clock_).status().code(), StatusCode::kNotFound);
+  std::filesystem::remove(mark);
+  EXPECT_TRUE(restore(out(), restored(), clock_).ok());
 }
 
 TEST_F(BackupTest, a_backup_that_was_not_finished_is_refused) {
