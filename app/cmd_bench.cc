@@ -204,8 +204,9 @@ std::string text_of(const Report& report) {
 /// On the disk that is to be measured.
 std::string scratch_parent(const Options& options) {
   if (!options.data.empty() || options.ledger.empty()) return options.data;
-  const std::filesystem::path parent = std::filesystem::path(options.ledger).parent_path();
-  return parent.empty() ? "." : parent.string();
+  std::filesystem::path ledger = std::filesystem::path(options.ledger).lexically_normal();
+  if (!ledger.has_filename()) ledger = ledger.parent_path();  // It ended with a slash.
+  return ledger.has_parent_path() ? ledger.parent_path().string() : ".";
 }
 
 int run(const Options& options) {
@@ -215,7 +216,9 @@ int run(const Options& options) {
   StopSignal stop;
   const std::string place = scratch_parent(options);
   // What is left in one by a bench that is killed would spoil it.
-  if (Status status = replay::check_no_backup(place); !status.ok()) return report(status);
+  if (!place.empty()) {
+    if (Status status = replay::check_outside_backups(place); !status.ok()) return report(status);
+  }
   auto scratch = ScratchDir::make(place, "bench");
   if (!scratch.ok()) return report(scratch.status());
   auto machine = describe_machine(scratch->path());

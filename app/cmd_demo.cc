@@ -41,18 +41,23 @@ struct Options {
 
 bool is_demo(const std::string& dir) { return eventstore::path_exists(dir + kMarker); }
 
+Status not_the_demos(const std::string& dir) {
+  return conflict(dir + " holds a ledger that is not the demo's");
+}
+
 /// Whether a directory may be used for the demo: it has none but demo data.
 Status check_place(const std::string& dir) {
   const replay::LedgerFiles files(dir);
   const bool is_ledger =
       eventstore::path_exists(files.log) || eventstore::path_exists(files.watermark);
-  return is_ledger && !is_demo(dir) ? conflict(dir + " holds a ledger that is not the demo's")
-                                    : Status();
+  return is_ledger && !is_demo(dir) ? not_the_demos(dir) : Status();
 }
 
-/// Of a ledger that was just made: one that could not be made is nobody's.
-Status claim(const std::string& dir) {
+/// Marks a ledger that was just made: one that could not be made is nobody's, and one that somebody
+/// else has made meanwhile is theirs.
+Status claim(const Node& node, const std::string& dir) {
   if (is_demo(dir)) return {};
+  if (node.new_admin_key().empty()) return not_the_demos(dir);
   return replay::write_file_durably(dir + kMarker, "This ledger was made by daybook demo.\n", 0600);
 }
 
@@ -135,7 +140,7 @@ Status serve_demo(const Config& config, StopSignal& stop) {
   const std::unique_ptr<Node> node = std::move(*opened);
   node->on_failure([&stop] { stop.fail(); });
   DemoData data(kSeed, eventstore::SystemClock().now());
-  Status filled = claim(config.data_dir);
+  Status filled = claim(*node, config.data_dir);
   if (filled.ok()) filled = fill(*node, data, stop);
   if (!filled.ok()) return node->stop_after(filled);
   if (!stop.stopping()) {

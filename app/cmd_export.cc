@@ -17,6 +17,7 @@
 #include "domain/base/result.h"
 #include "eventstore/files.h"
 #include "eventstore/position.h"
+#include "replay/backup.h"
 #include "replay/export_events.h"
 #include "replay/ledger_files.h"
 
@@ -53,6 +54,7 @@ class Output {
     if (eventstore::path_exists(path_)) {
       return conflict(path_ + ": exists; an export never writes over anything");
     }
+    if (Status status = replay::check_outside_backups(path_); !status.ok()) return status;
     constexpr mode_t kOwnerOnly = 0600;
     file_ = ::open(fresh_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kOwnerOnly);
     return file_ < 0 ? failure("create") : Status();

@@ -65,6 +65,11 @@ Status check_reachable(const std::string& path) {
   return errno_status("look for", path, errno);
 }
 
+Status check_changeable(const std::string& directory) {
+  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return errno == ENOENT ? Status() : errno_status("change", directory, errno);
+}
+
 Status make_directories(const std::string& path) {
   std::vector<std::filesystem::path> missing;
   std::error_code error;

@@ -37,6 +37,10 @@ Status write_all(const Descriptor& file, std::string_view bytes, std::size_t off
 
 bool path_exists(const std::string& path);
 
+/// Whether this process may list, add to and remove from a directory; one that is not there is all
+/// right. Errors: kIo with the system's reason.
+Status check_changeable(const std::string& directory);
+
 /// Whether the path, links and `..` followed as far as they go, is the directory or below it.
 bool lies_in(const std::string& path, const std::string& directory);
 

@@ -95,6 +95,11 @@ std::size_t memory_of(const Lookups& lookups) {
   return bytes;
 }
 
+std::size_t memory_of(const Answer& answer) {
+  return sizeof(Answer) + memory_of_event(answer.event) + memory_of_event(answer.original) +
+         answer.rejection.pointer.size() + answer.rejection.detail.size();
+}
+
 std::size_t memory_of(const domain::AccountState& state) {
   return sizeof(state) + state.balances.size() * sizeof(domain::CurrencyBalance) +
          Held::of(state.holds) + Held::of(state.tags);

@@ -13,6 +13,7 @@ namespace daybook::eventstore {
 
 std::size_t memory_of(const Command& command);
 std::size_t memory_of(const Lookups& lookups);
+std::size_t memory_of(const Answer& answer);
 std::size_t memory_of(const domain::AccountState& state);
 std::size_t memory_of(const domain::TenantState& state);
 

@@ -293,9 +293,9 @@ void Sequencer::answer(PreparedCommand& prepared, Answer answer) {
   if (answer.position <= committed_) {
     prepared.complete(std::move(answer));
   } else {
-    waiting_bytes_ += prepared.bytes;
-    waiting_.push_back(
-        {answer.position, prepared.bytes, std::move(prepared.complete), std::move(answer)});
+    const std::size_t bytes = answer.kind == AnswerKind::kRecorded ? 0 : memory_of(answer);
+    waiting_bytes_ += bytes;
+    waiting_.push_back({answer.position, bytes, std::move(prepared.complete), std::move(answer)});
   }
 }
 
@@ -431,7 +431,7 @@ Sequencer::Dedup Sequencer::answer_duplicate(PreparedCommand& prepared, std::uin
   CHECK(event->event.idempotency_key == command.idempotency_key);
   CHECK(event->event.stream == command.stream());
   if (event->event.fingerprint != command.fingerprint) {
-    answer(prepared, {.kind = AnswerKind::kKeyReused, .event = event, .version = version});
+    answer(prepared, {.kind = AnswerKind::kKeyReused, .version = version});
     return Dedup::kAnswered;
   }
   const auto* repeat = std::get_if<domain::NoChange>(&event->event.event);

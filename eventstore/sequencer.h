@@ -29,9 +29,10 @@ struct SequencerLimits {
   // Kept although indexed, for look-ups on their way: no more than either.
   std::uint64_t window_slack_events = 16'384;
   std::size_t window_slack_bytes = std::size_t{16} << 20;
-  // Decided, and their answers wait for the log: at either of these nothing more is decided.
+  // Decided, and their answers wait for the log: at either of these nothing more is decided. The
+  // bytes are those of answers to what recorded nothing; entries bound the rest.
   std::size_t waiting_commands_max = 65'536;
-  std::size_t waiting_bytes_max = std::size_t{64} << 20;  ///< As counted in PreparedCommand.
+  std::size_t waiting_bytes_max = std::size_t{64} << 20;
   RefusalLimits refusals;
 };
 

@@ -414,6 +414,17 @@ Status check_no_backup(const std::string& dir) {
                   "): restore it into a directory of its own");
 }
 
+Status check_outside_backups(const std::string& path) {
+  std::error_code error;
+  const auto from_root = std::filesystem::absolute(path, error);
+  auto at = std::filesystem::weakly_canonical(from_root, error);
+  if (error) return {};  // Whoever opens it is told why.
+  for (;; at = at.parent_path()) {
+    if (Status status = check_no_backup(at.string()); !status.ok()) return status;
+    if (at == at.parent_path()) return {};
+  }
+}
+
 Result<BackupReport> backup(const std::string& dir, const std::string& target, const Clock& clock,
                             const BackupStages& stages) {
   const std::string out = without_slashes(target);
@@ -425,6 +436,9 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
   }
   if (eventstore::lies_in(out, dir))
     return conflict(out + ": lies in the ledger that is to be saved");
+  if (!path_exists(out)) {  // Else it is refused for that.
+    if (Status status = check_outside_backups(out); !status.ok()) return status;
+  }
   if (::mkdir(out.c_str(), 0700) != 0) {
     if (errno == EEXIST) return conflict(out + ": exists; a backup never writes over anything");
     return errno_status("create directory", out, errno);
@@ -434,7 +448,7 @@ Result<BackupReport> backup(const std::string& dir, const std::string& target, c
   Status filled = write_file_durably(out + "/" + kUnfinished, "", 0600);
   if (filled.ok()) filled = fill(without_slashes(dir), out, stages, report);
   if (!filled.ok()) {
-    // The mark goes last: nobody takes what is left for a backup or a ledger.
+    // The log first, under the mark: nobody takes what is left for a backup or a ledger.
     static_cast<void>(remove_tree(LedgerFiles(out).log));
     static_cast<void>(remove_tree(out));
     return filled;

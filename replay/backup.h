@@ -42,10 +42,13 @@ using BackupStages = std::function<void(BackupStage)>;
 Result<BackupReport> backup(const std::string& dir, const std::string& out, const Clock& clock,
                             const BackupStages& stages = {});
 
-/// For whoever would write to `dir`: a backup that was written to is none any more, and a ledger
-/// that is served out of one, finished or not, hands out positions of the original anew. Errors:
-/// kConflict: it is one.
+/// For whoever would write to `dir` as a ledger: a backup that was written to is none any more, and
+/// a ledger that is served out of one, finished or not, hands out positions of the original anew.
+/// Errors: kConflict: it is one.
 Status check_no_backup(const std::string& dir);
+/// For whoever would make a file or directory: kConflict if `path` is a backup or would lie in one,
+/// which restore then refuses for what it does not know.
+Status check_outside_backups(const std::string& path);
 
 struct RestoreReport {
   std::string ledger_id;

@@ -77,10 +77,8 @@ Result<RebuildReport> rebuild(const std::string& dir, const Clock& clock, const 
     if (repaired) repaired(found);
   }
   const LedgerFiles files(dir);
-  // What may not be looked into could not be removed once the new tables stand in its place.
-  if (Status seen = eventstore::check_reachable(files.projections + "/CURRENT"); !seen.ok()) {
-    return seen;
-  }
+  // What may not be changed could not be removed once the new tables stand in its place.
+  if (Status may = eventstore::check_changeable(files.projections); !may.ok()) return may;
   if (Status status = settle_rebuild(dir); !status.ok()) return status;
   if (Status status = build(**log, files.fresh_projections, clock, progress); !status.ok()) {
     static_cast<void>(remove_tree(files.fresh_projections));  // The next open would, too.

@@ -775,6 +775,9 @@ class CommandLineTest(CliCase):
             said = self.cli(*command, "--data", backup, status=CONFLICT).stderr
             self.assertIn("is a backup (it has backup.json): restore it", said)
         self.cli("bench", "--data", backup, "--seconds", "1", "--runs", "1", status=CONFLICT)
+        within = os.path.join(backup, "log", "more")
+        self.cli("backup", "--data", self.server.data, "-o", within, status=CONFLICT)
+        self.cli("export", "events", "--data", backup, "-o", within, status=CONFLICT)
         self.cli("restore", backup, "--data", os.path.join(self.scratch(), "restored"))
 
     def test_restore_never_writes_over_a_ledger_and_refuses_a_damaged_backup(self):

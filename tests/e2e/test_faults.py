@@ -632,7 +632,13 @@ class PlaceTest(FaultCase):
                                           capture_output=True, text=True, timeout=20, check=False)
                     self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
                     self.assertIn("Permission denied", done.stderr)
-            self.assertFalse(os.path.exists(os.path.join(place, "proj.old")))
+        # What may be looked into and not changed.
+        os.chmod(os.path.join(place, "proj"), 0o755)
+        done = subprocess.run([*as_nobody, binary(), "rebuild", "--data", place],
+                              capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("Permission denied", done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(place, "proj.old")))
         self.server.start()
         self.client = self.server.client()
 

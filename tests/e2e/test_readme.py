@@ -102,14 +102,16 @@ class Pasted(unittest.TestCase):
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   stdin=subprocess.DEVNULL, text=True, env=self.environment,
                                   start_new_session=True, cwd=self.folder)
+        self.addCleanup(server.kill)
         killer = threading.Timer(SERVER_SECONDS, server.kill)
+        self.addCleanup(killer.cancel)
         killer.start()
         for line in server.stdout:
             if "/docs" in line:
                 break
         server.send_signal(signal.SIGTERM)
         messages = server.communicate(timeout=STOP_SECONDS)[1]
-        killer.cancel()
+        self.assertEqual(server.returncode, 0, messages)
         return messages
 
     def paste(self, block):
