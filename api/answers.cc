@@ -90,8 +90,8 @@ ProblemExtras extras_of(const Refusal& refusal) {
 }
 
 /// What every answer says of its event. `position` is position_text() of it.
-std::string head_json(const domain::RecordedEvent& event, std::string_view position) {
-  JsonObject head;
+void append_head(std::string& out, const domain::RecordedEvent& event, std::string_view position) {
+  JsonObject head(std::move(out));
   if (event.stream.kind == domain::StreamKind::kAccount) head.string("account", event.stream.id);
   head.string("actor", event.actor)
       .string("effective_at", to_rfc3339(event.effective_at))
@@ -100,23 +100,25 @@ std::string head_json(const domain::RecordedEvent& event, std::string_view posit
       .string("recorded_at", to_rfc3339(event.recorded_at))
       .string("type", domain::name_of(event.event))
       .number("version", event.version);
-  return std::move(head).text();
+  out = head.text();
 }
 
 /// The result: the event's data; a new tenant's id, which stands in no event; the secret of a new
 /// key where this command made it.
-std::string result_json(const PlacedEvent& placed, const std::optional<std::string>& secret) {
-  std::string result = eventstore::public_data_json(placed.event);
+void append_result(std::string& out, const PlacedEvent& placed,
+                   const std::optional<std::string>& secret) {
+  const std::size_t start = out.size();
+  eventstore::append_public_data_json(out, placed.event);
   if (std::holds_alternative<domain::TenantCreated>(placed.event.event)) {
-    result.insert(1, "\"id\":" + eventstore::json_string(placed.event.stream.tenant.value()) + ",");
+    const std::string id = eventstore::json_string(placed.event.stream.tenant.value());
+    out.insert(start + 1, "\"id\":" + id + ",");
   }
-  if (!secret) return result;
+  if (!secret) return;
   // The key's own object is the one that ends with its "secret_commitment" member or has members
   // after it; the secret goes in front of it, which keeps the order of names.
-  const std::string anchor = "\"secret_commitment\":";
-  const std::size_t at = result.find(anchor);
+  const std::size_t at = out.find("\"secret_commitment\":", start);
   CHECK(at != std::string::npos);
-  return result.insert(at, "\"secret\":" + eventstore::json_string(*secret) + ",");
+  out.insert(at, "\"secret\":" + eventstore::json_string(*secret) + ",");
 }
 
 HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
@@ -134,8 +136,9 @@ HttpResponse recorded(const Answer& answer, const AnswerContext& context) {
     response.headers.emplace_back("Content-Type", "application/json");
     const auto secret = is_replay ? std::nullopt : context.secret;
     JsonObject body;
-    body.raw("event", head_json(event, position)).raw("result", result_json(shown, secret));
-    response.body = std::move(body).text();
+    body.with("event", [&](std::string& out) { append_head(out, event, position); })
+        .with("result", [&](std::string& out) { append_result(out, shown, secret); });
+    response.body = body.text();
   }
   response.headers.emplace_back("Daybook-Position", std::move(position));
   response.headers.emplace_back("ETag", "\"" + std::to_string(event.version) + "\"");

@@ -31,14 +31,13 @@ class Results {
   Results(std::size_t count, bool ndjson, Respond respond)
       : items_(count), left_(count + 1), ndjson_(ndjson), respond_(std::move(respond)) {}
 
-  void set(std::size_t index, const HttpResponse& response) {
+  void set(std::size_t index, HttpResponse response) {
     // What the header Idempotent-Replayed says of a single request.
     const auto& headers = response.headers;
     const bool is_replay = std::any_of(headers.begin(), headers.end(), [](const auto& header) {
       return header.first == "Idempotent-Replayed";
     });
-    items_[index] = "{\"body\":" + response.body + (is_replay ? ",\"replayed\":true" : "") +
-                    ",\"status\":" + std::to_string(response.status) + "}";
+    items_[index] = {response.status, is_replay, std::move(response.body)};
     release();
   }
   void release() {
@@ -46,22 +45,40 @@ class Results {
   }
 
  private:
+  struct Answered {
+    int status = 0;
+    bool is_replay = false;
+    std::string body;
+  };
+
   void finish() {
     HttpResponse response;
     response.headers.emplace_back("Content-Type",
                                   ndjson_ ? "application/x-ndjson" : "application/json");
+    constexpr std::size_t kAround = 64;
+    std::size_t bytes = kAround;
+    for (const Answered& item : items_) bytes += kAround + item.body.size();
     std::string& body = response.body;
+    body.reserve(bytes);
     if (!ndjson_) body = "{\"results\":[";
     for (std::size_t i = 0; i < items_.size(); ++i) {
       if (i != 0 && !ndjson_) body.push_back(',');
-      body += items_[i];
+      append(body, items_[i]);
       if (ndjson_) body.push_back('\n');
     }
     if (!ndjson_) body += "]}";
     respond_(std::move(response));
   }
+  static void append(std::string& body, const Answered& item) {
+    body += "{\"body\":";
+    body += item.body;
+    if (item.is_replay) body += ",\"replayed\":true";
+    body += ",\"status\":";
+    body += std::to_string(item.status);
+    body.push_back('}');
+  }
 
-  std::vector<std::string> items_;
+  std::vector<Answered> items_;
   std::atomic<std::size_t> left_;
   bool ndjson_;
   Respond respond_;
@@ -253,8 +270,8 @@ void run_batch(const HttpRequest& request, const BatchContext& context, Respond 
   for (std::size_t i = 0; i < values.size(); ++i) {
     auto item = read_item(values[i], context.principal, context.first_tenant,
                           request.request_id + "-" + std::to_string(i));
-    if (const auto* refusal = std::get_if<HttpResponse>(&item)) {
-      results->set(i, *refusal);
+    if (auto* refusal = std::get_if<HttpResponse>(&item)) {
+      results->set(i, std::move(*refusal));
       continue;
     }
     auto& command = std::get<Item>(item);
@@ -265,14 +282,14 @@ void run_batch(const HttpRequest& request, const BatchContext& context, Respond 
       continue;
     }
     auto prepared = context.commands.prepare(std::move(command.request), command.body);
-    if (const auto* refusal = std::get_if<HttpResponse>(&prepared)) {
-      results->set(i, *refusal);
+    if (auto* refusal = std::get_if<HttpResponse>(&prepared)) {
+      results->set(i, std::move(*refusal));
       continue;
     }
     chunk.push_back({std::get<0>(std::move(prepared)),
-                     [results, held, account, i](const HttpResponse& response) {
+                     [results, held, account, i](HttpResponse response) {
                        if (response.status == 503) held->add(account, i);
-                       results->set(i, response);
+                       results->set(i, std::move(response));
                      },
                      [held, account, i] { return held->holds(account, i); }});
     if (chunk.size() == kChunkCommands) context.commands.submit(std::exchange(chunk, {}));

@@ -116,7 +116,7 @@ HttpResponse get_account(const ReadRequest& request, const ReadSources& sources)
     (tag.service ? by_service[*tag.service] : own).raw(tag.name, shown.text());
   }
   JsonObject services;
-  for (const auto& [service, tags] : by_service) {
+  for (auto& [service, tags] : by_service) {
     services.raw(service, JsonObject().raw("tags", tags.text()).text());
   }
   return account_response(account, JsonObject()

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 /// Writing JSON that is canonical by RFC 8785: the public form of events and of every answer.
 namespace daybook::eventstore {
 
@@ -17,37 +19,52 @@ std::string json_string(std::string_view text);
 /// REQUIRES: names are unique.
 class JsonObject {
  public:
+  JsonObject() = default;
+  /// Within a longer text: text() is `before` with the object behind it.
+  explicit JsonObject(std::string before);
+
   JsonObject& string(std::string_view name, std::string_view value);
   JsonObject& number(std::string_view name, std::uint64_t value);
   JsonObject& boolean(std::string_view name, bool value);
   JsonObject& null(std::string_view name);
   /// `json` is a complete JSON value.
   JsonObject& raw(std::string_view name, std::string_view json);
+  /// `append_value` appends a complete JSON value to the text that it is given.
+  template <class AppendValue>
+  JsonObject& with(std::string_view name, const AppendValue& append_value) {
+    begin(name);
+    append_value(text_);
+    return *this;
+  }
 
   bool empty() const { return members_.empty(); }
-  std::string text() const&;
-  std::string text() &&;
+  /// Takes the text: the object is as a new one afterwards.
+  std::string text();
 
  private:
-  /// Where a member stands: its name in names_, `"name":value` in text_.
+  static constexpr std::size_t kUsualMembers = 12;
+
+  /// `"name":value`, which ends before the comma of the next member.
   struct Member {
-    std::size_t name_at = 0;
-    std::size_t name_end = 0;
-    std::size_t json_at = 0;
-    std::size_t end = 0;
+    std::size_t at = 0;         ///< In text_.
+    std::size_t name_at = 0;    ///< In text_, or in escaped_names_.
+    std::size_t name_size = 0;  ///< Without escapes: what the order is of.
+    bool is_escaped = false;
   };
 
   void begin(std::string_view name);
-  JsonObject& end();
-  std::string sorted() const;
+  void sort();
   std::string_view name_of(const Member& member) const {
-    return std::string_view(names_).substr(member.name_at, member.name_end - member.name_at);
+    const std::string_view names = member.is_escaped ? escaped_names_ : text_;
+    return names.substr(member.name_at, member.name_size);
   }
 
-  // One block for all members: answers are made by the ten thousand a second.
+  // One block for all members, and for objects within: answers are made by the ten thousand a
+  // second.
   std::string text_ = "{";  ///< All of it as far as it was added, but for the closing brace.
-  std::string names_;       ///< Without escapes: what the order is of.
-  std::vector<Member> members_;
+  std::size_t start_ = 0;   ///< Of the object in text_.
+  boost::container::small_vector<Member, kUsualMembers> members_;
+  std::string escaped_names_;
   bool in_order_ = true;
 };
 

@@ -19,16 +19,31 @@ using domain::StreamId;
 constexpr std::string_view kSecretHmac = "secret_hmac";
 constexpr std::string_view kCommitmentTag = "daybook/key-commitment/1";
 
+template <class T>
+T& remove_const(const T& value) {
+  return const_cast<T&>(value);
+}
+
+void append_money(std::string& out, const domain::Money& money) {
+  out += R"({"amount":")";
+  out += to_text(money);
+  out += R"(","currency":")";
+  out += money.currency.code();
+  out += "\"}";
+}
+
 /// Takes an event's fields by name: an "archive" for domain's serialize().
 class DataWriter {
  public:
-  explicit DataWriter(const StreamId& stream) : stream_(stream) {}
+  /// The object comes behind `before`.
+  DataWriter(const StreamId& stream, std::string before)
+      : stream_(stream), object_(std::move(before)) {}
 
   template <class... Fields>
   void operator()(Fields&&... fields) {
     (write(fields.name, fields.value), ...);
   }
-  std::string text() && { return std::move(object_).text(); }
+  std::string text() { return object_.text(); }
 
  private:
   template <class T>
@@ -41,6 +56,7 @@ class DataWriter {
     if (!values.empty()) object_.raw(name, json_of(values));
   }
   template <class T>
+    requires(!std::is_enum_v<T>)
   void write(std::string_view name, const T& value) {
     object_.raw(name, json_of(value));
   }
@@ -51,21 +67,26 @@ class DataWriter {
       object_.string(name, value);
     }
   }
-
-  static std::string json_of(const domain::Money& money) { return money_json(money); }
-  static std::string json_of(const domain::Currency& currency) {
-    return json_string(currency.code());
+  // What every charge has: without a text of its own.
+  void write(std::string_view name, const domain::Money& money) {
+    object_.with(name, [&](std::string& out) { append_money(out, money); });
   }
-  static std::string json_of(std::uint64_t number) { return json_string(std::to_string(number)); }
-  static std::string json_of(Instant instant) { return json_string(to_rfc3339(instant)); }
+  void write(std::string_view name, Instant instant) { object_.string(name, to_rfc3339(instant)); }
+  void write(std::string_view name, std::uint64_t number) {
+    object_.string(name, std::to_string(number));
+  }
+  void write(std::string_view name, const domain::Currency& currency) {
+    object_.string(name, currency.code());
+  }
+  void write(std::string_view name, domain::EventRef ref) {
+    object_.string(name, event_id(stream_, ref.version));
+  }
   template <class Enum>
     requires std::is_enum_v<Enum>
-  static std::string json_of(Enum value) {
-    return json_string(name_of(value));
+  void write(std::string_view name, Enum value) {
+    object_.string(name, name_of(value));
   }
-  std::string json_of(domain::EventRef ref) const {
-    return json_string(event_id(stream_, ref.version));
-  }
+
   std::string json_of(const domain::AccountEventRef& ref) const {
     return JsonObject()
         .string("account", ref.account.value())
@@ -91,9 +112,9 @@ class DataWriter {
   }
   static std::string json_of(domain::Roles roles) { return roles_json(roles); }
   std::string json_of(domain::KeyGrant grant) const {
-    DataWriter writer(stream_);
+    DataWriter writer(stream_, {});
     grant.serialize(writer);
-    return std::move(writer).text();
+    return writer.text();
   }
   static std::string json_of(const domain::PrivateValue& value) {
     return JsonObject()
@@ -117,26 +138,29 @@ std::string roles_json(domain::Roles roles) {
 }
 
 std::string money_json(const domain::Money& money) {
-  std::string out = R"({"amount":")";
-  out += to_text(money);
-  out += R"(","currency":")";
-  out += money.currency.code();
-  out += "\"}";
+  std::string out;
+  append_money(out, money);
   return out;
 }
 
-std::string public_data_json(const domain::RecordedEvent& event) {
-  DataWriter writer(event.stream);
+void append_public_data_json(std::string& out, const domain::RecordedEvent& event) {
+  DataWriter writer(event.stream, std::move(out));
   // serialize() is one function for reading and writing, so it is not const; the writer only reads.
-  std::visit([&](auto body) { body.serialize(writer); }, event.event);
-  return std::move(writer).text();
+  std::visit([&](const auto& body) { remove_const(body).serialize(writer); }, event.event);
+  out = writer.text();
+}
+
+std::string public_data_json(const domain::RecordedEvent& event) {
+  std::string out;
+  append_public_data_json(out, event);
+  return out;
 }
 
 std::string public_json(const domain::RecordedEvent& event) {
   JsonObject object;
   if (event.stream.kind == domain::StreamKind::kAccount) object.string("account", event.stream.id);
   object.string("actor", event.actor)
-      .raw("data", public_data_json(event))
+      .with("data", [&](std::string& out) { append_public_data_json(out, event); })
       .string("effective_at", to_rfc3339(event.effective_at))
       .string("id", event_id(event.stream, event.version));
   if (!event.idempotency_key.empty()) object.string("idempotency_key", event.idempotency_key);
@@ -145,7 +169,7 @@ std::string public_json(const domain::RecordedEvent& event) {
       .string("stream", name_of(event.stream.kind))
       .string("type", name_of(event.event))
       .number("version", event.version);
-  return std::move(object).text();
+  return object.text();
 }
 
 Hash public_hash(std::string_view canonical_json) { return sha256({canonical_json}); }

@@ -23,6 +23,8 @@ std::string public_json(const domain::RecordedEvent& event);
 
 /// Its `data` member alone: what happened.
 std::string public_data_json(const domain::RecordedEvent& event);
+/// The same at the end of a text.
+void append_public_data_json(std::string& out, const domain::RecordedEvent& event);
 
 /// The public hash of an event: SHA-256 of its canonical bytes, as `sha256sum` gives it for the
 /// line of an NDJSON export without its line end.

@@ -183,7 +183,7 @@ std::string to_json(const AccountReplay& replay) {
         .raw(tag.name, JsonObject().string("value", *tag.value).text());
   }
   JsonObject services;
-  for (const auto& [service, tags] : by_service) {
+  for (auto& [service, tags] : by_service) {
     services.raw(service, JsonObject().raw("tags", tags.text()).text());
   }
   std::vector<std::string> balances;

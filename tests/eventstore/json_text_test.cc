@@ -49,7 +49,7 @@ TEST(JsonTextTest, an_object_takes_every_kind_of_value) {
   for (const bool in_order : {true, false}) {
     JsonObject taken;
     taken.number(in_order ? "a" : "b", 1).number(in_order ? "b" : "a", 2);
-    EXPECT_EQ(std::move(taken).text(), in_order ? R"({"a":1,"b":2})" : R"({"a":2,"b":1})");
+    EXPECT_EQ(taken.text(), in_order ? R"({"a":1,"b":2})" : R"({"a":2,"b":1})");
     EXPECT_EQ(taken.null("c").text(), R"({"c":null})") << "it is a new one";
   }
   JsonObject object;
@@ -60,15 +60,47 @@ TEST(JsonTextTest, an_object_takes_every_kind_of_value) {
   EXPECT_EQ(json_array({"1", "\"a\""}), "[1,\"a\"]");
 }
 
+TEST(JsonTextTest, an_object_within_a_text_is_sorted_by_itself) {
+  for (const bool in_order : {true, false}) {
+    JsonObject outer;
+    outer.number("z", 1)
+        .with("b",
+              [&](std::string& out) {
+                JsonObject inner(std::move(out));
+                inner.number(in_order ? "c" : "d\"", 2).number(in_order ? "d\"" : "c", 3);
+                out = inner.text();
+              })
+        .with("a", [](std::string& out) { out = JsonObject(std::move(out)).text(); });
+    EXPECT_EQ(outer.text(), in_order ? R"({"a":{},"b":{"c":2,"d\"":3},"z":1})"
+                                     : R"({"a":{},"b":{"c":3,"d\"":2},"z":1})");
+  }
+}
+
+RC_GTEST_PROP(JsonTextProperty, escapes_stand_wherever_they_are_needed, ()) {
+  // Eight bytes are looked at together: what stands before, beside and behind them matters.
+  const auto byte = rc::gen::weightedOneOf<char>(
+      {{8, rc::gen::inRange<char>('a', 'z')},
+       {2, rc::gen::elementOf(std::string("\"\\\n\x1F\x20\x21\x5B\x5D\x7F\x80\xA2\xDC\xFF"))},
+       {1, rc::gen::arbitrary<char>()}});
+  const auto text = *rc::gen::container<std::string>(byte);
+  std::string plain = "\"";
+  for (const char c : text) {
+    const std::string one = json_string(std::string(1, c));
+    plain += one.substr(1, one.size() - 2);
+  }
+  RC_ASSERT(json_string(text) == plain + "\"");
+  std::string behind = "before";
+  append_json_string(behind, text);
+  RC_ASSERT(behind == "before" + plain + "\"");
+}
+
 RC_GTEST_PROP(JsonTextProperty, the_order_in_which_members_come_does_not_show, ()) {
   auto names = *rc::gen::unique<std::vector<std::string>>(
       rc::gen::container<std::string>(rc::gen::inRange<char>(' ', '\x7F')));
   const auto text_of = [](const std::vector<std::string>& given) {
     JsonObject object;
     for (const std::string& name : given) object.string(name, name);
-    std::string text = object.text();
-    RC_ASSERT(std::move(object).text() == text);
-    return text;
+    return object.text();
   };
   const std::string text = text_of(names);
   std::sort(names.begin(), names.end(), is_utf16_less);
@@ -81,7 +113,7 @@ TEST(JsonTextDeathTest, a_name_given_twice_is_a_bug) {
   EXPECT_DEATH(object.text(), "CHECK");
   JsonObject in_order;
   in_order.string("a", "1").string("a", "2");
-  EXPECT_DEATH(std::move(in_order).text(), "CHECK");
+  EXPECT_DEATH(in_order.text(), "CHECK");
 }
 
 std::string utf8(char32_t point) {
