@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -204,9 +205,11 @@ std::string text_of(const Report& report) {
 /// On the disk that is to be measured.
 std::string scratch_parent(const Options& options) {
   if (!options.data.empty() || options.ledger.empty()) return options.data;
-  std::filesystem::path ledger = std::filesystem::path(options.ledger).lexically_normal();
+  std::error_code error;
+  auto ledger = std::filesystem::absolute(options.ledger, error);
+  if (!error) ledger = std::filesystem::weakly_canonical(ledger, error);
   if (!ledger.has_filename()) ledger = ledger.parent_path();  // It ended with a slash.
-  return ledger.has_parent_path() ? ledger.parent_path().string() : ".";
+  return ledger.parent_path().string();
 }
 
 int run(const Options& options) {

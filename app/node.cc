@@ -169,7 +169,11 @@ struct Node::Parts {
 };
 
 Status Node::Parts::open_stores() {
-  Status placed = eventstore::make_directories(config.data_dir);
+  Status placed;
+  if (!eventstore::path_exists(config.data_dir)) {
+    placed = replay::check_outside_backups(config.data_dir);
+  }
+  if (placed.ok()) placed = eventstore::make_directories(config.data_dir);
   if (placed.ok() && !config.witness_file.empty() &&
       eventstore::lies_in(config.witness_file, config.data_dir)) {
     return invalid("the witness file " + config.witness_file +

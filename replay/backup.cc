@@ -416,11 +416,15 @@ Status check_no_backup(const std::string& dir) {
 
 Status check_outside_backups(const std::string& path) {
   std::error_code error;
-  const auto from_root = std::filesystem::absolute(path, error);
-  auto at = std::filesystem::weakly_canonical(from_root, error);
+  auto at = std::filesystem::absolute(path, error);
+  if (!error) at = std::filesystem::weakly_canonical(at, error);
   if (error) return {};  // Whoever opens it is told why.
   for (;; at = at.parent_path()) {
-    if (Status status = check_no_backup(at.string()); !status.ok()) return status;
+    // Others, too, may name a file backup.json.
+    const std::string dir = at.string() + "/";
+    const bool is_backup = path_exists(dir + kUnfinished) ||
+                           (path_exists(dir + kManifest) && path_exists(dir + kList));
+    if (is_backup) return conflict(path + ": lies in the backup " + at.string());
     if (at == at.parent_path()) return {};
   }
 }
@@ -464,6 +468,7 @@ Result<RestoreReport> restore(const std::string& source, const std::string& targ
   const std::string out = without_slashes(source);
   const std::string dir = without_slashes(target);
   if (eventstore::lies_in(dir, out)) return conflict(dir + ": lies in the backup");
+  if (Status status = check_outside_backups(dir); !status.ok()) return status;
   if (Status status = check_target(dir); !status.ok()) return status;
   if (Status status = check_backup(out, progress); !status.ok()) return status;
   const std::string staging = dir + ".restoring";

@@ -46,8 +46,8 @@ Result<BackupReport> backup(const std::string& dir, const std::string& out, cons
 /// a ledger that is served out of one, finished or not, hands out positions of the original anew.
 /// Errors: kConflict: it is one.
 Status check_no_backup(const std::string& dir);
-/// For whoever would make a file or directory: kConflict if `path` is a backup or would lie in one,
-/// which restore then refuses for what it does not know.
+/// For whoever would make `path`: kConflict if it lies in a backup, which restore would refuse
+/// afterwards for what it does not know.
 Status check_outside_backups(const std::string& path);
 
 struct RestoreReport {

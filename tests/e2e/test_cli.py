@@ -776,6 +776,7 @@ class CommandLineTest(CliCase):
             self.assertIn("is a backup (it has backup.json): restore it", said)
         self.cli("bench", "--data", backup, "--seconds", "1", "--runs", "1", status=CONFLICT)
         within = os.path.join(backup, "log", "more")
+        self.cli("serve", "--data", within, "--listen", "127.0.0.1:0", status=CONFLICT)
         self.cli("backup", "--data", self.server.data, "-o", within, status=CONFLICT)
         self.cli("export", "events", "--data", backup, "-o", within, status=CONFLICT)
         self.cli("restore", backup, "--data", os.path.join(self.scratch(), "restored"))

@@ -207,6 +207,24 @@ TEST_F(BackupTest, what_is_not_finished_yet_is_nobodys_ledger) {
   EXPECT_TRUE(restore(out(), restored(), clock_).ok());
 }
 
+TEST_F(BackupTest, nothing_is_made_in_a_backup_and_no_other_file_makes_one) {
+  ASSERT_TRUE(backup(dir(), out(), clock_).ok());
+  ASSERT_TRUE(backup(dir(), temp_.file("other"), clock_).ok());
+  std::filesystem::create_directory_symlink(out(), temp_.file("link"));
+  for (const std::string& place :
+       {out() + "/more", out() + "/log/../more/", out() + "/a/b/c", temp_.file("link/more")}) {
+    EXPECT_EQ(check_outside_backups(place).code(), StatusCode::kConflict) << place;
+    EXPECT_EQ(backup(dir(), place, clock_).status().code(), StatusCode::kConflict) << place;
+    EXPECT_EQ(restore(temp_.file("other"), place, clock_).status().code(), StatusCode::kConflict)
+        << place;
+  }
+  EXPECT_TRUE(restore(out(), restored(), clock_).ok()) << "it is as it was";
+  // Of somebody's backup job.
+  std::filesystem::create_directory(temp_.file("jobs"));
+  std::ofstream(temp_.file("jobs/backup.json")) << "{}";
+  EXPECT_TRUE(backup(dir(), temp_.file("jobs/today"), clock_).ok());
+}
+
 TEST_F(BackupTest, a_backup_that_was_not_finished_is_refused) {
   ASSERT_TRUE(backup(dir(), out(), clock_).ok());
   std::filesystem::remove(out() + "/backup.json");
