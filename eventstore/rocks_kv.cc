@@ -19,6 +19,7 @@
 
 #include "domain/base/check.h"
 #include "eventstore/files.h"
+#include "eventstore/rocks_failures.h"
 #include "eventstore/rocks_kv_testing.h"
 #include "eventstore/rocks_sorted_files.h"
 #include "eventstore/rocks_status.h"
@@ -56,7 +57,8 @@ class BesideTheLast final : public rocksdb::SliceTransform {
   bool InDomain(const rocksdb::Slice& /*key*/) const override { return true; }
 };
 
-rocksdb::DBOptions db_options(const RocksKv::Options& options, rocksdb::Env* env) {
+rocksdb::DBOptions db_options(const RocksKv::Options& options, rocksdb::Env* env,
+                              const std::shared_ptr<BackgroundFailures>& listener) {
   rocksdb::DBOptions db;
   if (env != nullptr) db.env = env;
   db.create_if_missing = options.mode == RocksKv::Mode::kReadWrite;
@@ -70,6 +72,7 @@ rocksdb::DBOptions db_options(const RocksKv::Options& options, rocksdb::Env* env
   db.recycle_log_file_num = 0;
   db.max_total_wal_size = kDurableWalBytesMax;
   db.avoid_flush_during_shutdown = false;
+  db.listeners.push_back(listener);
   db.info_log = silent_logger();
   db.stats_dump_period_sec = 0;
   return db;
@@ -307,7 +310,7 @@ class RocksKv::Core {
     return std::make_unique<RocksReader>(db_.get(), failures_, tables_, handles_);
   }
 
-  Status flush() {
+  Status flush(bool waits = true) {
     if (read_only()) return {};
     const std::shared_lock lock(mutex_);
     const Status before = failure();
@@ -315,7 +318,9 @@ class RocksKv::Core {
     if (options_.durable) return {};  // Every write was synced.
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     for (const Handle& handle : handles_) handles.push_back(handle.get());
-    return settled(db_->Flush(rocksdb::FlushOptions(), handles), "flush");
+    rocksdb::FlushOptions options;
+    options.wait = waits;
+    return settled(db_->Flush(options, handles), "flush");
   }
 
   /// Empty: it is to be written.
@@ -380,7 +385,7 @@ class RocksKv::Core {
 
   Status failure() const {
     const std::lock_guard lock(failure_mutex_);
-    return failed_;
+    return failed_.ok() ? failures_.status(listener_->failure(), "background job") : failed_;
   }
 
   Status verify_checksums() const {
@@ -428,7 +433,7 @@ class RocksKv::Core {
   }
 
   Status open_once() {
-    const rocksdb::DBOptions options = db_options(options_, env_);
+    const rocksdb::DBOptions options = db_options(options_, env_, listener_);
     file_options_.clear();
     for (const TableSpec& table : tables_) {
       file_options_.emplace_back(options, table_options(table.use, cache_));
@@ -487,6 +492,7 @@ class RocksKv::Core {
   rocksdb::Env* const env_;  ///< Null: the real one.
   const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
+  const std::shared_ptr<BackgroundFailures> listener_ = std::make_shared<BackgroundFailures>();
   std::unique_ptr<rocksdb::DB> db_;
   /// Held exclusively only while a table is replaced or reading_at_ set.
   mutable std::shared_mutex mutex_;
@@ -529,6 +535,7 @@ Result<std::optional<std::string>> RocksKv::get(Table table, std::string_view ke
 
 std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); }
 Status RocksKv::flush() { return core_->flush(); }
+Status RocksKv::begin_flush() { return core_->flush(false); }
 Status RocksKv::ingest(const KvBatch& batch) {
   const auto ingested = core_->ingest(batch);
   return ingested ? *ingested : KvStore::ingest(batch);

@@ -51,6 +51,7 @@ class RocksKv final : public KvStore {
   Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
   std::unique_ptr<KvReader> snapshot() const override;
   Status flush() override;
+  Status begin_flush() override;
   /// Without a write-ahead log: past the memtables (rocks_sorted_files.h), unless compaction is far
   /// behind; then as write(), which RocksDB slows down.
   Status ingest(const KvBatch& batch) override;

@@ -1,18 +1,17 @@
 #include "eventstore/rocks_log_db.h"
 
 #include <array>
-#include <mutex>
 #include <vector>
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/file_checksum.h>
-#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include "domain/base/check.h"
+#include "eventstore/rocks_failures.h"
 #include "eventstore/rocks_status.h"
 
 namespace daybook::eventstore {
@@ -29,30 +28,8 @@ constexpr std::array<const char*, 3> kFamilyNames = {"entries", "meta", "quarant
 rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
-/// Keeps the first background error. RocksDB may go on after some of them; a ledger may not.
-class FailureListener final : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
-                         rocksdb::Status* error) override {
-    const std::lock_guard lock(mutex_);
-    if (failure_.ok()) failure_ = from_rocks(*error, "background job");
-  }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
-                            bool* auto_recovery) override {
-    *auto_recovery = false;
-  }
-  Status failure() const {
-    const std::lock_guard lock(mutex_);
-    return failure_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  Status failure_;
-};
-
 rocksdb::DBOptions db_options(RocksLogDb::Mode mode, RocksLogDb::Tail tail, rocksdb::Env* env,
-                              const std::shared_ptr<FailureListener>& listener) {
+                              const std::shared_ptr<BackgroundFailures>& listener) {
   rocksdb::DBOptions db;
   if (env != nullptr) db.env = env;
   db.create_if_missing = mode == RocksLogDb::Mode::kCreate;
@@ -132,7 +109,7 @@ class RocksLogDb::Core {
   }
 
   std::string path;
-  std::shared_ptr<FailureListener> listener = std::make_shared<FailureListener>();
+  std::shared_ptr<BackgroundFailures> listener = std::make_shared<BackgroundFailures>();
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
 };
@@ -184,7 +161,9 @@ Status RocksLogDb::write(const KvBatch& batch) {
   return from_rocks(core_->db->Write(options, &operations), core_->path + ": write");
 }
 
-Status RocksLogDb::background_failure() const { return core_->listener->failure(); }
+Status RocksLogDb::background_failure() const {
+  return from_rocks(core_->listener->failure(), "background job");
+}
 
 Status RocksLogDb::verify_checksums() const {
   return from_rocks(core_->db->VerifyChecksum(rocksdb::ReadOptions()), core_->path + ": checksums");

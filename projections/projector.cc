@@ -180,16 +180,25 @@ Status Projector::flush_if_due() {
   if (!unflushed_since_) return {};
   const std::int64_t waited = clock_.steady().micros - unflushed_since_->micros;
   const bool is_due = unflushed_events_ >= limits_.flush_events || waited >= limits_.flush_micros;
-  return is_due ? flush() : Status();
+  return is_due ? begin_flush() : Status();
+}
+
+/// Read models that stood still meanwhile would be behind by as long as a disk takes.
+Status Projector::begin_flush() {
+  if (Status status = store_.begin_flush(); !status.ok()) return fail(kNoFollower, status);
+  count_flushed();
+  flush_begun_ = true;
+  return {};
 }
 
 Status Projector::flush() {
   if (Status status = store_.flush(); !status.ok()) return fail(kNoFollower, status);
-  flushed();
+  count_flushed();
+  flush_begun_ = false;
   return {};
 }
 
-void Projector::flushed() {
+void Projector::count_flushed() {
   unflushed_events_ = 0;
   unflushed_since_.reset();
 }
@@ -259,7 +268,8 @@ Status Projector::write_batch(const Checkpoint& end, std::uint64_t events) {
     return fail(kNoFollower, status);
   }
   if (is_large) {
-    flushed();
+    count_flushed();
+    flush_begun_ = false;
   } else {
     unflushed_events_ += events;
     if (!unflushed_since_) unflushed_since_ = clock_.steady();
@@ -435,7 +445,7 @@ void Projector::abandon() {
 Status Projector::stop() {
   end_thread();
   if (!failure_.ok()) return failure_;
-  return unflushed_since_ ? flush() : Status();
+  return unflushed_since_ || flush_begun_ ? flush() : Status();
 }
 
 }  // namespace daybook::projections

@@ -35,8 +35,9 @@ struct ProjectorLimits {
   /// than one where nothing else needs the cores: this many events are then read before them.
   std::size_t threads = 1;
   std::uint64_t share_events = 16'384;
-  /// A flush at the latest after this many events, or once this has passed since the first write
-  /// that is not flushed: what a restart reads again, and how far behind `daybook verify` compares.
+  /// A flush begins at the latest after this many events, or once this has passed since the first
+  /// write that is not flushed: what a restart reads again, and how far behind `daybook verify`
+  /// compares.
   /// The time is looked at after each batch and at each wake of the thread.
   std::uint64_t flush_events = 250'000;
   std::int64_t flush_micros = 60'000'000;
@@ -140,8 +141,9 @@ class Projector {
   enum class BatchRead { kNothing, kPart, kFull };  ///< Full: there may be more.
   Result<BatchRead> run_batch();
   Status flush_if_due();
+  Status begin_flush();
   Status flush();
-  void flushed();
+  void count_flushed();
   using Share = std::vector<eventstore::DecodedEntry>;
   Result<Share> read_share();
   Status take(const Share& share);
@@ -169,7 +171,8 @@ class Projector {
   std::unique_ptr<eventstore::EntryCursor> cursor_;
   std::uint64_t next_entry_no_ = 0;
   std::uint64_t unflushed_events_ = 0;
-  std::optional<SteadyTime> unflushed_since_;  ///< Empty: everything is flushed.
+  std::optional<SteadyTime> unflushed_since_;  ///< Empty: everything is flushed, or will be:
+  bool flush_begun_ = false;                   ///< nobody has waited for it.
   Status failure_;
 
   PositionWaiters waiters_;

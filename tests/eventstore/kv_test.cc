@@ -1,5 +1,6 @@
 // What is particular to one kind of KvStore. What all promise: tests/contract/kv_contract_test.cc.
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <set>
@@ -11,6 +12,8 @@
 
 #include "eventstore/memory_kv.h"
 #include "eventstore/rocks_kv.h"
+#include "eventstore/rocks_kv_testing.h"
+#include "tests/eventstore/failing_disk.h"
 #include "tests/eventstore/temp_dir.h"
 
 namespace daybook::eventstore {
@@ -182,6 +185,50 @@ TEST(RocksKvTest, a_batch_that_is_not_in_order_is_not_ingested_and_fails_the_sto
   EXPECT_FALSE((*store)->get(0, "b")->has_value());
   EXPECT_FALSE((*store)->write(batch_of(1)).ok());
   EXPECT_FALSE((*store)->ingest(batch_of(1)).ok());
+}
+
+/// Whether a reader beside the writer sees the batch before long.
+bool is_flushed(const std::string& path, int number) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (std::chrono::steady_clock::now() < end) {
+    const auto reader = open_rocks(path, RocksKv::Mode::kReadOnly);
+    if (!reader.ok()) continue;
+    if (checked_prefix(**reader, 0) == number && checked_prefix(**reader, 1) == number) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
+TEST(RocksKvTest, a_flush_that_was_begun_ends_by_itself) {
+  const TempDir dir;
+  auto writer = open_rocks(dir.file("kv"), RocksKv::Mode::kReadWrite);
+  ASSERT_TRUE((*writer)->write(batch_of(1)).ok());
+  ASSERT_TRUE((*writer)->begin_flush().ok());
+  ASSERT_TRUE((*writer)->write(batch_of(2)).ok());
+  EXPECT_TRUE(is_flushed(dir.file("kv"), 1));
+  ASSERT_TRUE((*writer)->begin_flush().ok());
+  ASSERT_TRUE((*writer)->flush().ok());
+  EXPECT_TRUE(is_flushed(dir.file("kv"), 2));
+}
+
+TEST(RocksKvTest, a_flush_that_fails_behind_the_writer_is_told_to_it) {
+  const TempDir dir;
+  Disk disk;
+  auto store = open_rocks_kv_for_test(dir.file("kv"), kTables, {}, disk.env.get());
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  ASSERT_TRUE((*store)->write(batch_of(1)).ok());
+  disk.faults.tables_fail = true;
+  ASSERT_TRUE((*store)->begin_flush().ok());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while ((*store)->failure().ok() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  disk.faults.tables_fail = false;
+  for (const Status& said : {(*store)->write(batch_of(2)), (*store)->flush(),
+                             (*store)->ingest(batch_of(2)), (*store)->begin_flush()}) {
+    EXPECT_EQ(said.code(), StatusCode::kIo);
+    EXPECT_NE(said.message().find("/kv: background job: "), std::string::npos) << said.message();
+  }
 }
 
 TEST(RocksKvTest, a_reader_beside_the_writer_sees_what_was_flushed) {

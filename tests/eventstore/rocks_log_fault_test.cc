@@ -11,103 +11,16 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <unistd.h>
 
 #include "eventstore/rocks_log.h"
 #include "eventstore/rocks_log_testing.h"
 #include "tests/eventstore/entries.h"
+#include "tests/eventstore/failing_disk.h"
 #include "tests/eventstore/temp_dir.h"
 
 namespace daybook::eventstore {
 namespace {
-
-/// What the disk still does: each count is of calls that succeed; negative: all.
-struct DiskFaults {
-  std::atomic<int> wal_syncs_left{-1};
-  std::atomic<int> wal_appends_left{-1};
-  std::atomic<bool> tables_fail{false};
-  std::atomic<int> wal_reads_left{-1};  ///< Openings of one for reading; the file is gone, once.
-
-  static bool take(std::atomic<int>& left) {
-    if (left < 0) return true;
-    if (left == 0) {
-      left = -1;  // One failure only: what follows would succeed, and must not be tried.
-      return false;
-    }
-    --left;
-    return true;
-  }
-};
-
-rocksdb::IOStatus broken(const char* what) { return rocksdb::IOStatus::IOError(what, "on order"); }
-
-class FailingFile final : public rocksdb::FSWritableFileOwnerWrapper {
- public:
-  FailingFile(std::unique_ptr<rocksdb::FSWritableFile>&& file, DiskFaults& faults)
-      : FSWritableFileOwnerWrapper(std::move(file)), faults_(faults) {}
-
-  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
-                           rocksdb::IODebugContext* context) override {
-    if (!DiskFaults::take(faults_.wal_appends_left)) return broken("append");
-    return FSWritableFileOwnerWrapper::Append(data, options, context);
-  }
-  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
-                           const rocksdb::DataVerificationInfo& info,
-                           rocksdb::IODebugContext* context) override {
-    if (!DiskFaults::take(faults_.wal_appends_left)) return broken("append");
-    return FSWritableFileOwnerWrapper::Append(data, options, info, context);
-  }
-  rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
-                         rocksdb::IODebugContext* context) override {
-    if (!DiskFaults::take(faults_.wal_syncs_left)) return broken("sync");
-    return FSWritableFileOwnerWrapper::Sync(options, context);
-  }
-  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
-                          rocksdb::IODebugContext* context) override {
-    if (!DiskFaults::take(faults_.wal_syncs_left)) return broken("fsync");
-    return FSWritableFileOwnerWrapper::Fsync(options, context);
-  }
-
- private:
-  DiskFaults& faults_;
-};
-
-class FailingFs final : public rocksdb::FileSystemWrapper {
- public:
-  explicit FailingFs(DiskFaults& faults)
-      : FileSystemWrapper(rocksdb::FileSystem::Default()), faults_(faults) {}
-  const char* Name() const override { return "FailingFs"; }
-
-  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* context) override {
-    if (faults_.tables_fail && name.ends_with(".sst")) return broken("create");
-    const auto status = FileSystemWrapper::NewWritableFile(name, options, file, context);
-    if (status.ok() && name.ends_with(".log")) {
-      *file = std::make_unique<FailingFile>(std::move(*file), faults_);
-    }
-    return status;
-  }
-
-  rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
-                                      std::unique_ptr<rocksdb::FSSequentialFile>* file,
-                                      rocksdb::IODebugContext* context) override {
-    if (name.ends_with(".log") && !DiskFaults::take(faults_.wal_reads_left)) {
-      return rocksdb::IOStatus::PathNotFound(name, "gone");
-    }
-    return FileSystemWrapper::NewSequentialFile(name, options, file, context);
-  }
-
- private:
-  DiskFaults& faults_;
-};
-
-struct Disk {
-  DiskFaults faults;
-  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(std::make_shared<FailingFs>(faults));
-};
 
 Result<std::unique_ptr<RocksLog>> open_log(const std::string& dir,
                                            const RocksLogHooks& hooks = {}) {

@@ -370,9 +370,11 @@ class WatchedKv final : public eventstore::KvStore {
     flushed.notify_all();
     return status;
   }
+  Status begin_flush() override { return begins_only ? Status() : flush(); }
   Status clear(Table table) override { return store_.clear(table); }
   Status purge(Table table) override { return store_.purge(table); }
 
+  bool begins_only = false;  ///< A flush that was begun never ends.
   std::mutex mutex;
   std::condition_variable flushed;
   int flushes = 0;  ///< Guarded by mutex while a thread runs.
@@ -452,6 +454,21 @@ TEST_F(FlushTest, the_thread_flushes_while_it_idles) {
   std::unique_lock lock(watched_.mutex);
   EXPECT_TRUE(watched_.flushed.wait_for(lock, std::chrono::seconds(20),
                                         [&] { return watched_.flushes == 1; }));
+}
+
+TEST_F(FlushTest, it_goes_on_while_a_flush_is_under_way_and_waits_for_it_at_the_end) {
+  watched_.begins_only = true;
+  const auto projector = make();
+  EXPECT_EQ(flushes_at(*projector, 0), 0);
+  EXPECT_EQ(flushes_at(*projector, 60'000'000), 0);
+  append_events(log_, {history_.events.back()});
+  EXPECT_EQ(flushes_at(*projector, 60'000'001), 0);
+  EXPECT_EQ(projector->applied(), head());
+  EXPECT_EQ(flushes_at(*projector, 120'000'001), 0);
+  EXPECT_TRUE(projector->stop().ok());
+  EXPECT_EQ(watched_.flushes, 1) << "nobody has waited for the one that was begun";
+  EXPECT_TRUE(projector->stop().ok());
+  EXPECT_EQ(watched_.flushes, 1);
 }
 
 TEST_F(FlushTest, a_flush_that_fails_stops_it_for_good) {
