@@ -361,10 +361,11 @@ void Projector::start() {
 
 void Projector::run() {
   while (!is_stopping()) {
+    const SteadyTime began = clock_.steady();
     // The error, if any, is published; a projector that failed sleeps until it is stopped.
     static_cast<void>(catch_up());
     waiters_.expire(clock_.steady());
-    wait_for_work();
+    wait_for_work(began);
   }
   {
     const std::lock_guard lock(mutex_);
@@ -374,7 +375,8 @@ void Projector::run() {
   static_cast<void>(catch_up());
 }
 
-void Projector::wait_for_work() {
+/// `began`: when the last batch did.
+void Projector::wait_for_work(SteadyTime began) {
   std::unique_lock lock(mutex_);
   do {
     // Who waits for what is not committed yet moves the next deadline, and nothing else.
@@ -390,7 +392,9 @@ void Projector::wait_for_work() {
                     [&] { return notified_ || hurried_ || awaited_later_ || stopping_; });
   } while (awaited_later_ && !notified_ && !hurried_ && !stopping_);
   if (notified_) {
-    wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros),
+    // What took longer than this gathered enough meanwhile.
+    const std::int64_t passed = clock_.steady().micros - began.micros;
+    wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros - passed),
                     [&] { return hurried_ || stopping_ || is_awaited(); });
   }
   notified_ = false;

@@ -43,8 +43,8 @@ struct ProjectorLimits {
   std::int64_t flush_micros = 60'000'000;
   std::size_t waiters_max = 10'000;      ///< Beyond it when_applied refuses.
   std::int64_t idle_micros = 1'000'000;  ///< Longest sleep of the thread.
-  /// The thread lets this pass between two batches that nobody waits for: a write per table costs
-  /// about the same for one event and for hundreds.
+  /// The thread lets this pass from one batch to the next that nobody waits for: a write per table
+  /// costs about the same for one event and for hundreds.
   std::int64_t gather_micros = 200'000;
 };
 
@@ -154,7 +154,7 @@ class Projector {
   Status fail(std::size_t index, Status status);
   void publish();
   void run();
-  void wait_for_work();
+  void wait_for_work(SteadyTime began);
   void end_thread();
   bool is_awaited() const;
   bool is_stopping() const;

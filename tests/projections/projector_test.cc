@@ -810,6 +810,23 @@ TEST_F(ProjectorThreadTest, a_wait_for_what_is_not_committed_leaves_the_gatherin
   EXPECT_TRUE(told.get());
 }
 
+TEST_F(ProjectorThreadTest, a_batch_that_took_long_is_followed_by_the_next_at_once) {
+  const auto projector = follow(kForever);
+  projector->start();
+  ASSERT_TRUE(gated_.wait_for_writes(1));
+  gated_.hold(true);
+  commit(*projector);
+  projector->hurry();
+  ASSERT_TRUE(gated_.wait_for_writes(2));
+  clock_.steady_micros = kForever;
+  commit(*projector);
+  gated_.hold(false);
+  EXPECT_TRUE(gated_.wait_for_writes(3));
+  commit(*projector);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(gated_.writes(), 3) << "that one took no time";
+}
+
 // --- Row cache
 // ------------------------------------------------------------------------------------
 
