@@ -8,6 +8,7 @@
 //   rate         charges per second, open loop: latency counts from when a request was due, so that
 //                a server that stalls does not slow the clock down; 0 is a closed loop [0]
 //   accounts     how many are charged, at random [1000]
+//   zipf         the n-th of them has a weight of n^-ZIPF: 0 is all alike [0]
 //   prefix       they are PREFIX0, PREFIX1, … and exist; without it new ones are opened first
 //   get          FILE with a path a line: GET them in turn instead of charging
 //
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -46,6 +48,7 @@ struct Options {
   std::size_t batch = 1;
   std::uint64_t rate = 0;
   std::size_t accounts = 1'000;
+  double zipf = 0;
   std::string prefix;
   std::vector<std::string> paths;
 };
@@ -59,6 +62,11 @@ class Client {
     // Keys and accounts of another start of this program on the same ledger stay different.
     unique_ = std::to_string(std::chrono::system_clock::now().time_since_epoch().count()) + "-";
     prefix_ = options.prefix.empty() ? "load-" + unique_ : options.prefix;
+    std::vector<double> weights;
+    for (std::size_t n = 1; n <= options.accounts; ++n) {
+      weights.push_back(std::pow(static_cast<double>(n), -options.zipf));
+    }
+    pick_ = std::discrete_distribution<std::uint64_t>(weights.begin(), weights.end());
   }
 
   void open_account(std::uint64_t n, std::string& bytes) {
@@ -114,9 +122,7 @@ class Client {
 
  private:
   std::string account(std::uint64_t n) const { return prefix_ + std::to_string(n); }
-  std::string charges_path() {
-    return "/v1/accounts/" + account(random_() % options_.accounts) + "/charges";
-  }
+  std::string charges_path() { return "/v1/accounts/" + account(pick_(random_)) + "/charges"; }
   std::string next_key() { return unique_ + std::to_string(++keys_); }
 
   std::string common() const {
@@ -157,6 +163,7 @@ class Client {
   std::string prefix_;
   std::string body_;
   std::mt19937_64 random_;  // NOLINT(cert-msc51-cpp): the same accounts in every run
+  std::discrete_distribution<std::uint64_t> pick_;
   std::uint64_t keys_ = 0;
   bool opening_ = true;
   std::uint64_t recorded_ = 0;
@@ -209,6 +216,8 @@ Options read_options(const std::vector<std::string>& arguments) {
   options.batch = std::max(number("batch", options.batch), 1UL);
   options.rate = number("rate", 0);
   options.accounts = std::max(number("accounts", options.accounts), 1UL);
+  const std::string zipf = text("zipf");
+  if (!zipf.empty()) options.zipf = std::stod(zipf);
   options.prefix = text("prefix");
   const std::string paths = text("get");
   if (!paths.empty()) options.paths = lines_of(paths);

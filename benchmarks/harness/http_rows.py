@@ -11,6 +11,12 @@ from processes import Failed, LagSampler, Ledger, Process, run_json
 
 CONNECTIONS = 64
 BATCH = 1000
+# Who is charged: a thousand accounts at random, or as customers come, few of them often: the n-th of
+# a hundred thousand with a weight of n^-1.01 (pgbench takes no exponent below 1.001).
+ALIKE = {"accounts": 1000, "zipf": 0}
+POPULAR = {"accounts": 100_000, "zipf": 1.01}
+SINGLES = ((1, 1), (1, 16), (1, 64))  # (batch, clients) of pgbench
+BATCHES = ((BATCH, 1), (BATCH, 16))
 BATCH_CONNECTIONS = 8
 LAG_SECONDS_MAX = 1.0
 OPEN_LOOP_SHARE = 0.8
@@ -46,42 +52,65 @@ def figure_of(system, clients, runs, **more):
             "server_cpu_us": median([run["cpu_us"] for run in runs]), "runs": rates, **more}
 
 
-def measure_postgres(bench):
+def measure_postgres(bench, accounts, loads):
+    """Figures, and what the server says of itself."""
     figures = []
-    with postgres.Cluster(bench.place) as cluster:
+    with postgres.Cluster(bench.place, accounts["accounts"], accounts["zipf"]) as cluster:
         settings = cluster.settings()
-        for batch, clients in ((1, 1), (1, 16), (1, 64), (BATCH, 1), (BATCH, 16)):
+        for batch, clients in loads:
             runs = [cluster.transfers_per_second(clients, bench.scale.peer_seconds, batch)
                     for _ in range(bench.scale.runs)]
             rates = [rate for rate, _ in runs]
             figures.append({"system": "PostgreSQL", "clients": clients,
-                            "charges_per_request": batch, "per_second": median(rates),
-                            "spread": spread(rates),
+                            "charges_per_request": batch, **accounts,
+                            "per_second": median(rates), "spread": spread(rates),
                             "mean_ms": median([latency for _, latency in runs]), "runs": rates})
         settings["transfers"] = cluster.check()
     return figures, settings
 
 
-def http(bench):
-    rounds = []
+def beside_noop(bench):
+    """Runs of the ledger, each with one of the no-op server. In turn, so that what else the machine
+    does meets both."""
     with bench.scratch("ledger") as directory:
         with Ledger(bench.binary, directory) as ledger, \
                 Process([bench.noop_binary], bench.place + "/noop.log") as noop:
-            # In turn, so that what else the machine does meets both.
-            for _ in range(bench.scale.runs):
-                rounds.append([load(bench, server, ledger.key_file, bench.scale.peer_seconds,
-                                    connections=CONNECTIONS) for server in (ledger, noop)])
-    peers, settings = measure_postgres(bench)
-    ours = figure_of("Daybook", CONNECTIONS, [run for run, _ in rounds])
-    noop = figure_of("no-op Beast server", CONNECTIONS, [run for _, run in rounds])
-    best = max(peer["per_second"] for peer in peers if peer["charges_per_request"] == 1)
+            return [[load(bench, server, ledger.key_file, bench.scale.peer_seconds,
+                          connections=CONNECTIONS, **ALIKE) for server in (ledger, noop)]
+                    for _ in range(bench.scale.runs)]
+
+
+def of_popular(bench):
+    """Each run opens its accounts, so each has a ledger of its own; the CPU is of that, too."""
+    runs = []
+    for _ in range(bench.scale.runs):
+        with bench.scratch("ledger") as directory, Ledger(bench.binary, directory) as ledger:
+            runs.append(load(bench, ledger, ledger.key_file, bench.scale.peer_seconds,
+                             connections=CONNECTIONS, **POPULAR))
+    return runs
+
+
+def best_of(figures):
+    return max(figure["per_second"] for figure in figures if figure["charges_per_request"] == 1)
+
+
+def http(bench):
+    rounds = beside_noop(bench)
+    popular = figure_of("Daybook", CONNECTIONS, of_popular(bench), **POPULAR)
+    del popular["server_cpu_us"]
+    alike_peers, settings = measure_postgres(bench, ALIKE, (*SINGLES, *BATCHES))
+    popular_peers, _ = measure_postgres(bench, POPULAR, SINGLES)
+    alike = figure_of("Daybook", CONNECTIONS, [run for run, _ in rounds], **ALIKE)
+    noop = figure_of("no-op Beast server", CONNECTIONS, [run for _, run in rounds], **ALIKE)
     return {
         "checks": {
             "of_noop": round(median([run["per_second"] / other["per_second"]
                                      for run, other in rounds]), 3),
-            "of_postgres": round(ours["per_second"] / best, 2)},
-        "figures": [ours, noop, *peers],
-        "notes": {"run_seconds": bench.scale.peer_seconds, "refused_for_now":
+            "of_postgres": round(popular["per_second"] / best_of(popular_peers), 2)},
+        "figures": [alike, noop, *alike_peers, popular, *popular_peers],
+        "notes": {"of_PostgreSQL_where_all_accounts_are_alike":
+                  round(alike["per_second"] / best_of(alike_peers), 2),
+                  "run_seconds": bench.scale.peer_seconds, "refused_for_now":
                   sum(run["refused"] for run, _ in rounds),
                   **{"PostgreSQL_" + name: value for name, value in settings.items()}},
     }

@@ -18,15 +18,15 @@ import time
 from processes import STOP_SECONDS, Failed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-ACCOUNTS = 1000  # as many as the row http charges
 BATCH = 1000
 SHARED_BUFFERS = "1GB"
 START_SECONDS = 60
 DATABASE = "postgres"
 
 SINGLE = """\\set n :n + 1
-\\set debit random(1, {accounts})
-\\set credit 1 + (:debit + random(0, {accounts} - 2)) % {accounts}
+\\set debit {account}
+\\set other {account}
+\\set credit CASE WHEN :other = :debit THEN 1 + :debit % {accounts} ELSE :other END
 SELECT transfer('{run}-' || :client_id || '-' || :n, :debit, :credit, 4200);
 """
 BATCHED = """\\set n :n + 1
@@ -56,13 +56,16 @@ def programs():
 
 
 class Cluster:
-    """A context manager. `place` is on the disk that is measured."""
+    """A context manager. `place` is on the disk that is measured. Single transfers are between
+    accounts of which the n-th has a weight of n^-zipf; 0 is all alike, as in batches always."""
 
-    def __init__(self, place):
+    def __init__(self, place, accounts, zipf=0):
         self.programs = programs()
         if self.programs is None:
             raise Failed("PostgreSQL is not installed: apt-get install postgresql")
         self.place = os.path.abspath(place)
+        self.accounts = accounts
+        self.zipf = zipf
         self.process = None
         self.runs = 0
         # As root it runs as the user of the package: initdb and postgres refuse root.
@@ -127,7 +130,7 @@ class Cluster:
                 time.sleep(0.1)
         with open(os.path.join(HERE, "postgres.sql"), encoding="utf-8") as file:
             self.psql(file.read())
-        self.psql(f"INSERT INTO accounts SELECT i, 0 FROM generate_series(1, {ACCOUNTS}) AS i;"
+        self.psql(f"INSERT INTO accounts SELECT i, 0 FROM generate_series(1, {self.accounts}) AS i;"
                   "ANALYZE accounts;")
 
     def _check_place(self):
@@ -160,9 +163,12 @@ class Cluster:
         """One run of pgbench, its scripts as prepared statements."""
         self.runs += 1
         text = SINGLE if batch == 1 else BATCHED
+        account = (f"random_zipfian(1, {self.accounts}, {self.zipf})" if self.zipf else
+                   f"random(1, {self.accounts})")
         script = os.path.join(self.sockets, "load.sql")
         with open(script, "w", encoding="utf-8") as file:
-            file.write(text.format(run=self.runs, accounts=ACCOUNTS, batch=batch))
+            file.write(text.format(run=self.runs, accounts=self.accounts, batch=batch,
+                                   account=account))
         os.chmod(script, 0o644)
         output = self._run("pgbench", "-M", "prepared", "-n", "-f", script, "-D", "n=0",
                            "-c", clients, "-j", min(clients, 2), "-T", seconds,

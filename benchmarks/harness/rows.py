@@ -32,7 +32,8 @@ class Row:
 ROWS = (
     Row("http", "durable charges over HTTP, 1 a request, 64 connections", (
         Check("of_noop", "of the no-op server", 0.30, 0.45, "×"),
-        Check("of_postgres", "of PostgreSQL double entry, its best of 1, 16, 64 clients", 4, 7, "×"),
+        Check("of_postgres", "of PostgreSQL double entry, its best of 1, 16, 64 clients, accounts by "
+              "Zipf's law", 4, 7, "×"),
     ), True),
     Row("in_process", "durable charges in process, 1,000 a batch", (
         Check("of_bare", "of the bare Entry layout", 0.20, 0.50, "×"),
