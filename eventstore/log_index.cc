@@ -106,33 +106,39 @@ Result<PlacedEventPtr> decode_stream_row(std::string_view row) {
 }
 
 template <class State>
-Result<StateRows::Cached<State>*> StateRows::edit(Cache<State>& cache, const StreamId& stream) {
-  const std::string key = latest_state_key(stream);
-  auto* found = cache.items.find(key);
-  if (found == nullptr) {
+Result<typename StateRows::Cache<State>::Item*> StateRows::load(Cache<State>& cache,
+                                                                const DecodedEntry& entry,
+                                                                std::size_t event) {
+  if (auto* known = cache.by_stream.find(entry, event)) return known;
+  const std::string key = latest_state_key(entry.events[event].stream);
+  auto* item = cache.items.find(key);
+  if (item == nullptr) {
     auto state = read_state<State>(store_, table_, key);
     if (!state.ok()) return state.status();
-    found = &cache.items.add(key, Cached<State>{std::move(*state)});
-    found->value.memory.measured = held_by(found->value.state);
+    item = &cache.items.add(key, Cached<State>{std::move(*state)});
+    item->value.memory.measured = held_by(item->value.state);
   }
-  Cached<State>& cached = found->value;
-  if (!std::exchange(cached.changed, true)) {
-    cache.changed.push_back(found);
-    cache.changed_memory.add(cached.memory);
-  }
-  return &cached;
+  cache.by_stream.keep(entry, event, *item);
+  return item;
 }
 
 template <class State>
-Result<const State*> StateRows::evolve(Cache<State>& cache, const domain::RecordedEvent& event,
-                                       std::size_t event_bytes, KvBatch& batch) {
-  auto cached = edit(cache, event.stream);
-  if (!cached.ok()) return cached.status();
-  State& state = (*cached)->state;
-  domain::evolve(state, event);
-  cache.changed_memory.grow((*cached)->memory, event_bytes, [&state] { return held_by(state); });
-  if (event.version % kSnapshotEvery == 0) {
-    batch.put(table_, snapshot_key(event.stream, event.version), encode_state(state));
+Result<const State*> StateRows::evolve(Cache<State>& cache, const DecodedEntry& entry,
+                                       std::size_t event, KvBatch& batch) {
+  auto item = load(cache, entry, event);
+  if (!item.ok()) return item.status();
+  Cached<State>& cached = (*item)->value;
+  if (!std::exchange(cached.changed, true)) {
+    cache.changed.push_back(*item);
+    cache.changed_memory.add(cached.memory);
+  }
+  const domain::RecordedEvent& recorded = entry.events[event];
+  State& state = cached.state;
+  domain::evolve(state, recorded);
+  cache.changed_memory.grow(cached.memory, entry.bytes[event].size(),
+                            [&state] { return held_by(state); });
+  if (recorded.version % kSnapshotEvery == 0) {
+    batch.put(table_, snapshot_key(recorded.stream, recorded.version), encode_state(state));
   }
   return static_cast<const State*>(&state);
 }
@@ -140,12 +146,11 @@ Result<const State*> StateRows::evolve(Cache<State>& cache, const domain::Record
 Status StateRows::apply(const DecodedEntry& entry, KvBatch& batch) {
   for (std::size_t i = 0; i < entry.events.size(); ++i) {
     const auto& event = entry.events[i];
-    const std::size_t event_bytes = entry.bytes[i].size();
     if (event.stream.kind == StreamKind::kAccount) {
-      auto state = evolve(accounts_, event, event_bytes, batch);
+      auto state = evolve(accounts_, entry, i, batch);
       if (!state.ok()) return state.status();
     } else if (event.stream.kind == StreamKind::kTenant) {
-      auto state = evolve(tenants_, event, event_bytes, batch);
+      auto state = evolve(tenants_, entry, i, batch);
       if (!state.ok()) return state.status();
       if (!changes_terms(event.event)) continue;
       domain::TenantState terms{(*state)->version, (*state)->name, {}, (*state)->catalogue};

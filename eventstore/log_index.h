@@ -20,6 +20,7 @@
 #include "eventstore/kv.h"
 #include "eventstore/lookups.h"
 #include "eventstore/stable_map.h"
+#include "eventstore/stream_numbers.h"
 
 /// What a decision needs from the past beyond its own stream's state, and that state itself:
 /// derived from the log, in three tables that are written behind it. Index and sequencer's tail
@@ -95,27 +96,32 @@ class StateRows {
   };
   template <class State>
   struct Cache {
+    using Item = typename StableMap<Cached<State>>::Entry;
+
     StableMap<Cached<State>> items;
+    ByStream<Item> by_stream;
     /// Since the last finish(): few, where the cache holds many.
-    std::vector<typename StableMap<Cached<State>>::Entry*> changed;
+    std::vector<Item*> changed;
     std::size_t bytes = 0;  ///< Of all items.
     ChangedMemory changed_memory;
 
     void clear() {
       changed.clear();
       changed_memory.clear();
+      by_stream.clear();
       items.clear();
       bytes = 0;
     }
   };
 
-  /// The state, to be changed.
+  /// Of the event's stream.
   template <class State>
-  Result<Cached<State>*> edit(Cache<State>& cache, const domain::StreamId& stream);
-  /// The state after the event, which is of so many bytes.
+  Result<typename Cache<State>::Item*> load(Cache<State>& cache, const DecodedEntry& entry,
+                                            std::size_t event);
+  /// The state after the event.
   template <class State>
-  Result<const State*> evolve(Cache<State>& cache, const domain::RecordedEvent& event,
-                              std::size_t event_bytes, KvBatch& batch);
+  Result<const State*> evolve(Cache<State>& cache, const DecodedEntry& entry, std::size_t event,
+                              KvBatch& batch);
   template <class State>
   void put_changed(Cache<State>& cache, KvBatch& batch);
 

@@ -137,8 +137,7 @@ Status Accounts::apply(const eventstore::DecodedEntry& entry, eventstore::KvBatc
     // Its tags are what may become large.
     const bool may_grow = std::holds_alternative<domain::TagSet>(event.event) ||
                           std::holds_alternative<domain::AccountOpened>(event.event);
-    auto found = rows().edit(account_prefix(event.stream.tenant, event.stream.id),
-                             may_grow ? entry.bytes[i].size() : 0);
+    auto found = rows().edit_of(entry, i, "", may_grow ? entry.bytes[i].size() : 0);
     if (!found.ok()) return found.status();
     std::optional<AccountRow>& row = **found;
     if (!row) row.emplace();

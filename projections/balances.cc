@@ -86,26 +86,23 @@ bool decode_row(std::string_view bytes, BalanceRow& row) {
 Status Balances::apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch&) {
   for (std::size_t i = 0; i < entry.events.size(); ++i) {
     if (entry.events[i].stream.kind != domain::StreamKind::kAccount) continue;
-    if (Status status = apply_event(entry.events[i], entry.entry.base_position + i); !status.ok()) {
-      return status;
-    }
+    if (Status status = apply_event(entry, i); !status.ok()) return status;
   }
   return {};
 }
 
-Status Balances::apply_event(const domain::RecordedEvent& event, std::uint64_t position) {
+Status Balances::apply_event(const eventstore::DecodedEntry& entry, std::size_t index) {
+  const domain::RecordedEvent& event = entry.events[index];
   const auto change = change_of(event.event);
   if (!change) return {};
-  std::string key = account_prefix(event.stream.tenant, event.stream.id);
-  key += change->currency.code();
-  auto found = rows().edit(key);
+  auto found = rows().edit_of(entry, index, change->currency.code());
   if (!found.ok()) return found.status();
   std::optional<BalanceRow>& row = **found;
   if (!row) row = BalanceRow{{change->currency, {}, {}, {}}, event.version, 0};
   if (change->balance) row->balance.balance = *change->balance;
   if (change->held) row->balance.held = *change->held;
   if (change->limit_override) row->balance.limit_override = *change->limit_override;
-  row->position = position;
+  row->position = entry.entry.base_position + index;
   return {};
 }
 

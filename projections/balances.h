@@ -30,7 +30,7 @@ class Balances final : public RowProjection<BalanceRow> {
   Status apply(const eventstore::DecodedEntry& entry, eventstore::KvBatch& batch) override;
 
  private:
-  Status apply_event(const domain::RecordedEvent& event, std::uint64_t position);
+  Status apply_event(const eventstore::DecodedEntry& entry, std::size_t index);
 };
 
 std::string encode_row(const BalanceRow& row);

@@ -171,6 +171,7 @@ Result<Projector::Share> Projector::read_share() {
     events += (*entry)->count;
     auto decoded = eventstore::decode_events(std::move(**entry));
     if (!decoded.ok()) return decoded.status();
+    stream_numbers_.number(*decoded);
     share.push_back(std::move(*decoded));
   }
   return share;

@@ -16,6 +16,7 @@
 #include "eventstore/decoded_entry.h"
 #include "eventstore/event_log.h"
 #include "eventstore/kv.h"
+#include "eventstore/stream_numbers.h"
 #include "projections/checkpoint.h"
 #include "projections/projection.h"
 #include "projections/waiters.h"
@@ -169,6 +170,7 @@ class Projector {
   // The projector's thread alone.
   std::vector<Follower> followers_;
   std::unique_ptr<eventstore::EntryCursor> cursor_;
+  eventstore::StreamNumbers stream_numbers_;
   std::uint64_t next_entry_no_ = 0;
   std::uint64_t unflushed_events_ = 0;
   std::optional<SteadyTime> unflushed_since_;  ///< Empty: everything is flushed, or will be:

@@ -9,9 +9,12 @@
 
 #include "domain/base/result.h"
 #include "eventstore/changed_memory.h"
+#include "eventstore/decoded_entry.h"
 #include "eventstore/digest.h"
 #include "eventstore/kv.h"
 #include "eventstore/stable_map.h"
+#include "eventstore/stream_numbers.h"
+#include "projections/row_codec.h"
 
 namespace daybook::projections {
 
@@ -45,15 +48,21 @@ class RowCache {
   Result<std::optional<Row>*> edit(const std::string& key, std::size_t grows_by = 0) {
     auto entry = load(key);
     if (!entry.ok()) return entry.status();
-    Item& item = (*entry)->value;
-    if (!std::exchange(item.changed, true)) {
-      changed_.push_back(*entry);
-      changed_memory_.add(item.memory);
+    return edit(**entry, grows_by);
+  }
+  /// The same of the row `tenant NUL account NUL rest` of the account whose stream the event is in:
+  /// found again by the stream's number, if it has one. `rest` is as long for all rows of a cache.
+  Result<std::optional<Row>*> edit_of(const eventstore::DecodedEntry& entry, std::size_t event,
+                                      std::string_view rest = {}, std::size_t grows_by = 0) {
+    Entry* known = by_stream_.find(entry, event);
+    if (known == nullptr || !known->key().ends_with(rest)) {
+      const domain::StreamId& stream = entry.events[event].stream;
+      auto loaded = load(account_prefix(stream.tenant, stream.id).append(rest));
+      if (!loaded.ok()) return loaded.status();
+      known = *loaded;
+      by_stream_.keep(entry, event, *known);
     }
-    if (grows_by > 0) {
-      changed_memory_.grow(item.memory, grows_by, [&] { return held_by(item) + grows_by; });
-    }
-    return &item.row;
+    return edit(*known, grows_by);
   }
 
   /// Puts or erases each changed row.
@@ -80,6 +89,7 @@ class RowCache {
   void clear() {
     changed_.clear();
     changed_memory_.clear();
+    by_stream_.clear();
     items_.clear();
     bytes_ = 0;
   }
@@ -98,6 +108,18 @@ class RowCache {
   };
   using Items = eventstore::StableMap<Item>;
   using Entry = typename Items::Entry;
+
+  std::optional<Row>* edit(Entry& entry, std::size_t grows_by) {
+    Item& item = entry.value;
+    if (!std::exchange(item.changed, true)) {
+      changed_.push_back(&entry);
+      changed_memory_.add(item.memory);
+    }
+    if (grows_by > 0) {
+      changed_memory_.grow(item.memory, grows_by, [&] { return held_by(item) + grows_by; });
+    }
+    return &item.row;
+  }
 
   Result<Entry*> load(const std::string& key) {
     if (Entry* found = items_.find(key)) return found;
@@ -130,6 +152,7 @@ class RowCache {
   std::size_t bytes_max_;
   std::size_t bytes_ = 0;  ///< Of all items.
   Items items_;
+  eventstore::ByStream<Entry> by_stream_;
   std::vector<Entry*> changed_;  ///< Since the last finish(): few, where the cache holds many.
   eventstore::ChangedMemory changed_memory_;
 };

@@ -18,6 +18,7 @@
 #include "eventstore/rocks_kv.h"
 #include "tests/eventstore/temp_dir.h"
 #include "tests/projections/history.h"
+#include "tests/support/entries_of.h"
 
 namespace daybook::projections {
 namespace {
@@ -902,6 +903,56 @@ TEST(RowCacheTest, each_changed_row_is_put_once) {
   KvBatch nothing;
   rows.finish(nothing);
   EXPECT_TRUE(nothing.empty());
+}
+
+TEST(RowCacheTest, a_row_is_the_same_by_its_key_and_by_its_stream) {
+  MemoryKv store(1);
+  eventstore::StreamNumbers numbers(3);
+  RowCache<Number> rows(store, 0, 3);
+  auto entry = test::entry_of({test::account_stream("a"), test::account_stream("b")});
+  auto again = test::entry_of({test::account_stream("b"), test::account_stream("a")});
+  numbers.number(entry);
+  numbers.number(again);
+  const auto add = [&](const eventstore::DecodedEntry& of, std::size_t event, const char* rest) {
+    auto row = rows.edit_of(of, event, rest);
+    ASSERT_TRUE(row.ok());
+    if (!**row) (*row)->emplace();
+    ++(**row)->value;
+  };
+  const auto value = [&](const std::string& account, const char* rest) {
+    const auto row = rows.read(account_prefix(TenantId("acme"), account) + rest);
+    return *row && **row ? (**row)->value : 0;
+  };
+  const auto put = [&] {
+    KvBatch batch;
+    rows.finish(batch);
+    ASSERT_TRUE(store.write(batch).ok());
+  };
+  // Two rows of one stream in turn, and another stream.
+  for (const char* rest : {"EUR", "USD", "USD", "EUR", "EUR"}) add(entry, 0, rest);
+  add(again, 0, "EUR");
+  add(test::entry_of({test::account_stream("a")}), 0, "USD");  // without a number
+  EXPECT_EQ(value("a", "EUR"), 3);
+  EXPECT_EQ(value("a", "USD"), 3);
+  EXPECT_EQ(value("b", "EUR"), 1);
+  put();
+  EXPECT_EQ(rows.size(), 3U);
+  // A fourth row empties the cache with the batch: what was kept by streams is gone, too.
+  add(again, 0, "USD");
+  put();
+  EXPECT_EQ(rows.size(), 0U);
+  add(again, 1, "EUR");
+  add(again, 0, "USD");
+  EXPECT_EQ(value("a", "EUR"), 4);
+  EXPECT_EQ(value("b", "USD"), 2);
+  // Another numbering, in which they have each other's numbers.
+  auto more = test::entry_of({test::account_stream("b"), test::account_stream("a")});
+  eventstore::StreamNumbers others;
+  others.number(more);
+  add(more, 0, "EUR");
+  add(more, 1, "EUR");
+  EXPECT_EQ(value("b", "EUR"), 2);
+  EXPECT_EQ(value("a", "EUR"), 5);
 }
 
 TEST(RowCacheTest, a_row_that_came_and_went_within_a_batch_leaves_no_trace) {
