@@ -1,33 +1,31 @@
 #pragma once
 
-#include <mutex>
+#include <memory>
+#include <string>
 
-#include <rocksdb/listener.h>
-#include <rocksdb/status.h>
+#include "domain/base/result.h"
+
+namespace rocksdb {
+class EventListener;
+}  // namespace rocksdb
 
 namespace daybook::eventstore {
 
-/// Keeps the first error of a job that RocksDB runs by itself. It may go on after some of them; a
+/// Keeps the first error of a job that a RocksDB runs by itself. It may go on after some of them; a
 /// ledger may not. Thread rule: any thread.
-class BackgroundFailures final : public rocksdb::EventListener {
+class BackgroundFailures {
  public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
-                         rocksdb::Status* error) override {
-    const std::lock_guard lock(mutex_);
-    if (failure_.ok()) failure_ = *error;
-  }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status /*error*/,
-                            bool* auto_recovery) override {
-    *auto_recovery = false;
-  }
-  rocksdb::Status failure() const {
-    const std::lock_guard lock(mutex_);
-    return failure_;
-  }
+  BackgroundFailures();
+
+  /// For its options; may outlive this.
+  std::shared_ptr<rocksdb::EventListener> listener() const;
+
+  /// As from_rocks() tells it; OK: there was none.
+  Status failure(const std::string& what) const;
 
  private:
-  mutable std::mutex mutex_;
-  rocksdb::Status failure_;
+  class Listener;
+  std::shared_ptr<Listener> listener_;
 };
 
 }  // namespace daybook::eventstore

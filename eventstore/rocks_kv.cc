@@ -58,7 +58,7 @@ class BesideTheLast final : public rocksdb::SliceTransform {
 };
 
 rocksdb::DBOptions db_options(const RocksKv::Options& options, rocksdb::Env* env,
-                              const std::shared_ptr<BackgroundFailures>& listener) {
+                              const BackgroundFailures& failures) {
   rocksdb::DBOptions db;
   if (env != nullptr) db.env = env;
   db.create_if_missing = options.mode == RocksKv::Mode::kReadWrite;
@@ -72,7 +72,7 @@ rocksdb::DBOptions db_options(const RocksKv::Options& options, rocksdb::Env* env
   db.recycle_log_file_num = 0;
   db.max_total_wal_size = kDurableWalBytesMax;
   db.avoid_flush_during_shutdown = false;
-  db.listeners.push_back(listener);
+  db.listeners.push_back(failures.listener());
   db.info_log = silent_logger();
   db.stats_dump_period_sec = 0;
   return db;
@@ -112,8 +112,10 @@ class Failures {
       : path_(path), way_out_(std::move(way_out)) {}
 
   Status status(const rocksdb::Status& status, const char* doing) const {
-    const Status said = from_rocks(status, path_ + ": " + doing);
-    return said.code() == StatusCode::kCorrupt ? damaged(said.message()) : said;
+    return told(from_rocks(status, path_ + ": " + doing));
+  }
+  Status status(const BackgroundFailures& background) const {
+    return told(background.failure(path_ + ": background job"));
   }
   /// Of an opening that nobody else can have taken files from: one that is missing is damage.
   Status opening_alone(const rocksdb::Status& opened) const {
@@ -122,6 +124,9 @@ class Failures {
   }
 
  private:
+  Status told(const Status& said) const {
+    return said.code() == StatusCode::kCorrupt ? damaged(said.message()) : said;
+  }
   Status damaged(const std::string& message) const {
     return corrupt(way_out_.empty() ? message : message + "; " + way_out_);
   }
@@ -385,7 +390,7 @@ class RocksKv::Core {
 
   Status failure() const {
     const std::lock_guard lock(failure_mutex_);
-    return failed_.ok() ? failures_.status(listener_->failure(), "background job") : failed_;
+    return failed_.ok() ? failures_.status(background_) : failed_;
   }
 
   Status verify_checksums() const {
@@ -433,7 +438,7 @@ class RocksKv::Core {
   }
 
   Status open_once() {
-    const rocksdb::DBOptions options = db_options(options_, env_, listener_);
+    const rocksdb::DBOptions options = db_options(options_, env_, background_);
     file_options_.clear();
     for (const TableSpec& table : tables_) {
       file_options_.emplace_back(options, table_options(table.use, cache_));
@@ -492,7 +497,7 @@ class RocksKv::Core {
   rocksdb::Env* const env_;  ///< Null: the real one.
   const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
-  const std::shared_ptr<BackgroundFailures> listener_ = std::make_shared<BackgroundFailures>();
+  const BackgroundFailures background_;
   std::unique_ptr<rocksdb::DB> db_;
   /// Held exclusively only while a table is replaced or reading_at_ set.
   mutable std::shared_mutex mutex_;

@@ -29,7 +29,7 @@ rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size(
 std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
 
 rocksdb::DBOptions db_options(RocksLogDb::Mode mode, RocksLogDb::Tail tail, rocksdb::Env* env,
-                              const std::shared_ptr<BackgroundFailures>& listener) {
+                              const BackgroundFailures& failures) {
   rocksdb::DBOptions db;
   if (env != nullptr) db.env = env;
   db.create_if_missing = mode == RocksLogDb::Mode::kCreate;
@@ -52,7 +52,7 @@ rocksdb::DBOptions db_options(RocksLogDb::Mode mode, RocksLogDb::Tail tail, rock
   db.max_background_jobs = 2;
   db.max_bgerror_resume_count = 0;
   db.file_checksum_gen_factory = rocksdb::GetFileChecksumGenCrc32cFactory();
-  db.listeners.push_back(listener);
+  db.listeners.push_back(failures.listener());
   db.info_log = silent_logger();
   db.stats_dump_period_sec = 0;
   return db;
@@ -109,7 +109,7 @@ class RocksLogDb::Core {
   }
 
   std::string path;
-  std::shared_ptr<BackgroundFailures> listener = std::make_shared<BackgroundFailures>();
+  BackgroundFailures failures;
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
 };
@@ -118,7 +118,7 @@ Result<std::unique_ptr<RocksLogDb>> RocksLogDb::open(const std::string& path, Mo
                                                      rocksdb::Env* env, Tail tail) {
   auto core = std::make_unique<Core>();
   core->path = path;
-  const rocksdb::DBOptions options = db_options(mode, tail, env, core->listener);
+  const rocksdb::DBOptions options = db_options(mode, tail, env, core->failures);
   const auto cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const char* name : kFamilyNames) {
@@ -161,9 +161,7 @@ Status RocksLogDb::write(const KvBatch& batch) {
   return from_rocks(core_->db->Write(options, &operations), core_->path + ": write");
 }
 
-Status RocksLogDb::background_failure() const {
-  return from_rocks(core_->listener->failure(), "background job");
-}
+Status RocksLogDb::background_failure() const { return core_->failures.failure("background job"); }
 
 Status RocksLogDb::verify_checksums() const {
   return from_rocks(core_->db->VerifyChecksum(rocksdb::ReadOptions()), core_->path + ": checksums");
