@@ -218,6 +218,7 @@ Options read_options(const std::vector<std::string>& arguments) {
   options.accounts = std::max(number("accounts", options.accounts), 1UL);
   const std::string zipf = text("zipf");
   if (!zipf.empty()) options.zipf = std::stod(zipf);
+  if (!(options.zipf >= 0)) fail("--zipf must not be negative");
   options.prefix = text("prefix");
   const std::string paths = text("get");
   if (!paths.empty()) options.paths = lines_of(paths);

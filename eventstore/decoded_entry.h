@@ -16,8 +16,8 @@ struct DecodedEntry {
   Entry entry;
   std::vector<domain::RecordedEvent> events;
   std::vector<std::string_view> bytes;
-  /// A small number for the stream of each event, under one numbering (stream_numbers.h). Empty:
-  /// nobody asked for them.
+  /// Of the stream of each event, under one numbering (stream_numbers.h). Empty: nobody asked for
+  /// them.
   std::vector<std::uint32_t> numbers;
   std::uint64_t numbering = 0;
 

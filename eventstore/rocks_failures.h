@@ -15,7 +15,13 @@ namespace daybook::eventstore {
 /// ledger may not. Thread rule: any thread.
 class BackgroundFailures {
  public:
-  BackgroundFailures();
+  enum class Kept {
+    kAll,
+    /// But for a compaction that can be tried again, as when there was no space: nothing was lost,
+    /// and RocksDB does so by itself.
+    kWhatIsFinal,
+  };
+  explicit BackgroundFailures(Kept kept);
 
   /// For its options; may outlive this.
   std::shared_ptr<rocksdb::EventListener> listener() const;

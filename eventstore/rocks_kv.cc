@@ -315,7 +315,15 @@ class RocksKv::Core {
     return std::make_unique<RocksReader>(db_.get(), failures_, tables_, handles_);
   }
 
-  Status flush(bool waits = true) {
+  Status flush() { return flush(rocksdb::FlushOptions()); }
+
+  Status begin_flush() {
+    rocksdb::FlushOptions options;
+    options.wait = false;
+    return flush(options);
+  }
+
+  Status flush(const rocksdb::FlushOptions& options) {
     if (read_only()) return {};
     const std::shared_lock lock(mutex_);
     const Status before = failure();
@@ -323,8 +331,6 @@ class RocksKv::Core {
     if (options_.durable) return {};  // Every write was synced.
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     for (const Handle& handle : handles_) handles.push_back(handle.get());
-    rocksdb::FlushOptions options;
-    options.wait = waits;
     return settled(db_->Flush(options, handles), "flush");
   }
 
@@ -497,7 +503,7 @@ class RocksKv::Core {
   rocksdb::Env* const env_;  ///< Null: the real one.
   const Failures failures_;
   const std::shared_ptr<rocksdb::Cache> cache_;
-  const BackgroundFailures background_;
+  const BackgroundFailures background_{BackgroundFailures::Kept::kWhatIsFinal};
   std::unique_ptr<rocksdb::DB> db_;
   /// Held exclusively only while a table is replaced or reading_at_ set.
   mutable std::shared_mutex mutex_;
@@ -540,7 +546,7 @@ Result<std::optional<std::string>> RocksKv::get(Table table, std::string_view ke
 
 std::unique_ptr<KvReader> RocksKv::snapshot() const { return core_->snapshot(); }
 Status RocksKv::flush() { return core_->flush(); }
-Status RocksKv::begin_flush() { return core_->flush(false); }
+Status RocksKv::begin_flush() { return core_->begin_flush(); }
 Status RocksKv::ingest(const KvBatch& batch) {
   const auto ingested = core_->ingest(batch);
   return ingested ? *ingested : KvStore::ingest(batch);

@@ -31,7 +31,7 @@ class RocksKv final : public KvStore {
   struct Options {
     Mode mode = Mode::kReadWrite;
     bool durable = false;
-    std::size_t memtable_bytes = std::size_t{96} << 20;     ///< Of all tables together.
+    std::size_t memtable_bytes = std::size_t{48} << 20;     ///< Of all tables together.
     std::size_t block_cache_bytes = std::size_t{64} << 20;  ///< Likewise.
     std::size_t ingest_threads = 1;  ///< That write the sorted files of one ingestion.
     std::string way_out;  ///< Ends the message of every kCorrupt: what the operator can do.
@@ -58,7 +58,8 @@ class RocksKv final : public KvStore {
   Status clear(Table table) override;
   Status purge(Table table) override;
 
-  /// Why nothing can be written any more; OK until a write or flush has failed.
+  /// Why nothing can be written any more; OK until a write or flush has failed, or a compaction
+  /// that cannot be tried again.
   Status failure() const;
 
   /// Reads every block of every file and compares its checksum. Errors: kCorrupt naming the file;

@@ -109,7 +109,7 @@ class RocksLogDb::Core {
   }
 
   std::string path;
-  BackgroundFailures failures;
+  BackgroundFailures failures{BackgroundFailures::Kept::kAll};
   std::unique_ptr<rocksdb::DB> db;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
 };

@@ -27,6 +27,11 @@ void StreamNumbers::number(DecodedEntry& entry) {
   entry.numbers.clear();
   entry.numbers.reserve(entry.events.size());
   for (const domain::RecordedEvent& event : entry.events) {
+    const domain::StreamKind kind = event.stream.kind;
+    if (kind != domain::StreamKind::kAccount && kind != domain::StreamKind::kTenant) {
+      entry.numbers.push_back(kNone);
+      continue;
+    }
     const std::string key = stream_key(event.stream);
     auto* found = numbers_.find(key);
     if (found == nullptr) {

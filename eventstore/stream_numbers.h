@@ -9,15 +9,17 @@
 
 namespace daybook::eventstore {
 
-/// Gives streams small numbers, so that all who keep something for each stream of an entry find it
-/// in an array (ByStream), and the stream is looked for by its key once. Numbers are for finding
-/// things only: without them everything is found by its key.
+/// Gives accounts and tenants small numbers, so that all who keep something for each stream of an
+/// entry find it in an array (ByStream), and the stream is looked for by its key once. Numbers are
+/// for finding things only: without them everything is found by its key. Other streams have none:
+/// there is one for each payment, and nothing is kept for it.
 ///
 /// Bounds: from `streams_max` streams on the next entry begins another numbering.
 /// Thread rule: one thread.
 class StreamNumbers {
  public:
   static constexpr std::size_t kStreamsMax = 100'000;
+  static constexpr std::uint32_t kNone = UINT32_MAX;
 
   explicit StreamNumbers(std::size_t streams_max = kStreamsMax);
 
@@ -37,7 +39,7 @@ class StreamNumbers {
 template <class Kept>
 class ByStream {
  public:
-  /// What was kept for the stream of an event; null: nothing, or the entry has no numbers.
+  /// What was kept for the stream of an event; null: nothing, or it has no number.
   Kept* find(const DecodedEntry& entry, std::size_t event) {
     if (entry.numbers.empty()) return nullptr;
     if (entry.numbering != numbering_) {
@@ -50,8 +52,9 @@ class ByStream {
   }
   /// REQUIRES: find() was asked before; `kept` lives until clear().
   void keep(const DecodedEntry& entry, std::size_t event, Kept& kept) {
-    if (entry.numbers.empty()) return;
-    const std::uint32_t number = entry.numbers[event];
+    const std::uint32_t number =
+        entry.numbers.empty() ? StreamNumbers::kNone : entry.numbers[event];
+    if (number == StreamNumbers::kNone) return;
     if (number >= kept_.size()) kept_.resize(number + 1);
     kept_[number] = &kept;
   }

@@ -376,7 +376,7 @@ void Projector::run() {
   static_cast<void>(catch_up());
 }
 
-/// `began`: when the last batch did.
+/// `began`: when the thread last began to catch up.
 void Projector::wait_for_work(SteadyTime began) {
   std::unique_lock lock(mutex_);
   do {
@@ -393,7 +393,7 @@ void Projector::wait_for_work(SteadyTime began) {
                     [&] { return notified_ || hurried_ || awaited_later_ || stopping_; });
   } while (awaited_later_ && !notified_ && !hurried_ && !stopping_);
   if (notified_) {
-    // What took longer than this gathered enough meanwhile.
+    // Who caught up, or rested, for longer than this has gathered enough meanwhile.
     const std::int64_t passed = clock_.steady().micros - began.micros;
     wakes_.wait_for(lock, std::chrono::microseconds(limits_.gather_micros - passed),
                     [&] { return hurried_ || stopping_ || is_awaited(); });

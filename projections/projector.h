@@ -97,9 +97,9 @@ class Projector {
   void start();
   /// Ends the thread after one more batch, lets waiters go and flushes the store. Idempotent.
   Status stop();
-  /// Ends the thread as a crash would, after the batch it is at and without a flush (the store's
-  /// own end may try one), and lets waiters go: for a store that has failed. Afterwards nothing is
-  /// called back. Idempotent.
+  /// Ends the thread as a crash would, after the batch it is at and without a flush but one
+  /// that has begun (the store's own end may try one, too), and lets waiters go: for a store that
+  /// has failed. Afterwards nothing is called back. Idempotent.
   void abandon();
   /// Something was committed. Cheap; may come before start.
   void notify();
@@ -173,8 +173,8 @@ class Projector {
   eventstore::StreamNumbers stream_numbers_;
   std::uint64_t next_entry_no_ = 0;
   std::uint64_t unflushed_events_ = 0;
-  std::optional<SteadyTime> unflushed_since_;  ///< Empty: everything is flushed, or will be:
-  bool flush_begun_ = false;                   ///< nobody has waited for it.
+  std::optional<SteadyTime> unflushed_since_;  ///< Empty: of everything a flush has begun.
+  bool flush_begun_ = false;                   ///< Nobody has waited for the last one.
   Status failure_;
 
   PositionWaiters waiters_;

@@ -51,12 +51,14 @@ class RowCache {
     return edit(**entry, grows_by);
   }
   /// The same of the row `tenant NUL account NUL rest` of the account whose stream the event is in:
-  /// found again by the stream's number, if it has one. `rest` is as long for all rows of a cache.
+  /// found again by the stream's number, if it has one.
   Result<std::optional<Row>*> edit_of(const eventstore::DecodedEntry& entry, std::size_t event,
                                       std::string_view rest = {}, std::size_t grows_by = 0) {
+    const domain::StreamId& stream = entry.events[event].stream;
     Entry* known = by_stream_.find(entry, event);
-    if (known == nullptr || !known->key().ends_with(rest)) {
-      const domain::StreamId& stream = entry.events[event].stream;
+    // It is of this account; whether it is the row with `rest`, its end tells.
+    const std::size_t bytes = stream.tenant.value().size() + stream.id.size() + 2 + rest.size();
+    if (known == nullptr || known->key().size() != bytes || !known->key().ends_with(rest)) {
       auto loaded = load(account_prefix(stream.tenant, stream.id).append(rest));
       if (!loaded.ok()) return loaded.status();
       known = *loaded;

@@ -172,6 +172,7 @@ class Cluster:
         os.chmod(script, 0o644)
         output = self._run("pgbench", "-M", "prepared", "-n", "-f", script, "-D", "n=0",
                            "-c", clients, "-j", min(clients, 2), "-T", seconds,
+                           "--random-seed", 1,
                            timeout=seconds + 60)
         rate = float(re.search(r"^tps = ([0-9.]+)", output, re.M)[1])
         latency = float(re.search(r"^latency average = ([0-9.]+) ms", output, re.M)[1])

@@ -16,6 +16,7 @@ struct DiskFaults {
   std::atomic<int> wal_syncs_left{-1};
   std::atomic<int> wal_appends_left{-1};
   std::atomic<bool> tables_fail{false};
+  std::atomic<int> tables_left{-1};     ///< Creations; then there is no space, once.
   std::atomic<int> wal_reads_left{-1};  ///< Openings of one for reading; the file is gone, once.
 
   static bool take(std::atomic<int>& left) {
@@ -73,7 +74,11 @@ class FailingFs final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* context) override {
-    if (faults_.tables_fail && name.ends_with(".sst")) return broken("create");
+    const bool is_table = name.ends_with(".sst");
+    if (faults_.tables_fail && is_table) return broken("create");
+    if (is_table && !DiskFaults::take(faults_.tables_left)) {
+      return rocksdb::IOStatus::NoSpace("create", "on order");
+    }
     const auto status = FileSystemWrapper::NewWritableFile(name, options, file, context);
     if (status.ok() && name.ends_with(".log")) {
       *file = std::make_unique<FailingFile>(std::move(*file), faults_);

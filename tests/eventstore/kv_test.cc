@@ -224,11 +224,42 @@ TEST(RocksKvTest, a_flush_that_fails_behind_the_writer_is_told_to_it) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   disk.faults.tables_fail = false;
+  ASSERT_FALSE((*store)->failure().ok());
   for (const Status& said : {(*store)->write(batch_of(2)), (*store)->flush(),
                              (*store)->ingest(batch_of(2)), (*store)->begin_flush()}) {
     EXPECT_EQ(said.code(), StatusCode::kIo);
     EXPECT_NE(said.message().find("/kv: background job: "), std::string::npos) << said.message();
   }
+}
+
+TEST(RocksKvTest, a_compaction_without_space_is_tried_again_and_nothing_else_stops) {
+  const TempDir dir;
+  Disk disk;
+  auto store = open_rocks_kv_for_test(dir.file("kv"), kTables, {}, disk.env.get());
+  ASSERT_TRUE(store.ok()) << store.status().message();
+  // Of one table alone: the first compaction then is the one file too many.
+  const auto write = [&store](int number) {
+    KvBatch batch;
+    batch.put(0, "checkpoint", std::to_string(number));
+    batch.put(0, "row" + std::to_string(number), "x");
+    return (*store)->write(batch);
+  };
+  constexpr int kFiles = 8;  // Before they are sorted together.
+  disk.faults.tables_left = kFiles;
+  int number = 0;
+  while (number < kFiles) {
+    ASSERT_TRUE(write(++number).ok());
+    ASSERT_TRUE((*store)->flush().ok());
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (disk.faults.tables_left >= 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ASSERT_LT(disk.faults.tables_left, 0) << "there was no compaction";
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE((*store)->failure().ok()) << (*store)->failure().message();
+  EXPECT_TRUE(write(++number).ok());
+  EXPECT_EQ(checked_prefix(**store, 0), number);
 }
 
 TEST(RocksKvTest, a_reader_beside_the_writer_sees_what_was_flushed) {

@@ -45,6 +45,40 @@ TEST(StreamNumbersTest, beyond_its_bound_and_elsewhere_it_is_another_numbering) 
   EXPECT_NE(first.numbering, third.numbering);
 }
 
+TEST(StreamNumbersTest, streams_for_which_nothing_is_kept_use_none_up) {
+  StreamNumbers numbers(2);
+  ByStream<std::string> by_stream;
+  std::string kept;
+  auto entry =
+      entry_of({domain::StreamId::payment(TenantId("acme"), "bank", "1"),
+                domain::StreamId::payment(TenantId("acme"), "bank", "2"), account_stream("a")});
+  auto again = entry_of({account_stream("a")});
+  numbers.number(entry);
+  numbers.number(again);
+  EXPECT_EQ(again.numbering, entry.numbering);
+  EXPECT_EQ(again.numbers[0], entry.numbers[2]);
+  by_stream.keep(entry, 0, kept);
+  EXPECT_EQ(by_stream.find(entry, 0), nullptr);
+  EXPECT_EQ(by_stream.find(entry, 1), nullptr);
+}
+
+TEST(ByStreamTest, what_is_to_come_is_fetched_and_nothing_else_changes) {
+  StreamNumbers numbers;
+  ByStream<std::string> by_stream;
+  std::vector<std::string> kept(40);
+  std::vector<domain::StreamId> streams;
+  for (std::size_t i = 0; i < 2 * kept.size(); ++i) {
+    streams.push_back(account_stream(std::to_string(i * 7 % kept.size())));
+  }
+  auto entry = entry_of(streams);
+  numbers.number(entry);
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    auto* const found = by_stream.find(entry, i);
+    EXPECT_EQ(found, i < kept.size() ? nullptr : &kept[i * 7 % kept.size()]);
+    if (found == nullptr) by_stream.keep(entry, i, kept[i * 7 % kept.size()]);
+  }
+}
+
 TEST(ByStreamTest, what_was_kept_is_found_under_the_same_numbering_alone) {
   StreamNumbers numbers(3);
   ByStream<std::string> by_stream;

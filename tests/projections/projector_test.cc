@@ -828,6 +828,15 @@ TEST_F(ProjectorThreadTest, a_batch_that_took_long_is_followed_by_the_next_at_on
   EXPECT_EQ(gated_.writes(), 3) << "that one took no time";
 }
 
+TEST_F(ProjectorThreadTest, what_comes_after_a_long_rest_is_not_kept_waiting) {
+  const auto projector = follow(kForever);
+  projector->start();
+  ASSERT_TRUE(gated_.wait_for_writes(1));
+  clock_.steady_micros = kForever;
+  commit(*projector);
+  EXPECT_TRUE(gated_.wait_for_writes(2));
+}
+
 // --- Row cache
 // ------------------------------------------------------------------------------------
 
@@ -928,6 +937,12 @@ TEST(RowCacheTest, a_row_is_the_same_by_its_key_and_by_its_stream) {
     rows.finish(batch);
     ASSERT_TRUE(store.write(batch).ok());
   };
+  // The row that ends with nothing is not the one that was found last, which ends with it too.
+  add(entry, 0, "EUR");
+  add(entry, 0, "");
+  EXPECT_EQ(value("a", "EUR"), 1);
+  EXPECT_EQ(value("a", ""), 1);
+  rows.clear();
   // Two rows of one stream in turn, and another stream.
   for (const char* rest : {"EUR", "USD", "USD", "EUR", "EUR"}) add(entry, 0, rest);
   add(again, 0, "EUR");
