@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <thread>
@@ -187,16 +188,23 @@ TEST(RocksKvTest, a_batch_that_is_not_in_order_is_not_ingested_and_fails_the_sto
   EXPECT_FALSE((*store)->ingest(batch_of(1)).ok());
 }
 
+/// Whether it holds before long: what is waited for is done by threads of RocksDB.
+bool holds_soon(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
 /// Whether a reader beside the writer sees the batch before long.
 bool is_flushed(const std::string& path, int number) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (std::chrono::steady_clock::now() < end) {
+  return holds_soon([&] {
     const auto reader = open_rocks(path, RocksKv::Mode::kReadOnly);
-    if (!reader.ok()) continue;
-    if (checked_prefix(**reader, 0) == number && checked_prefix(**reader, 1) == number) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return false;
+    return reader.ok() && checked_prefix(**reader, 0) == number &&
+           checked_prefix(**reader, 1) == number;
+  });
 }
 
 TEST(RocksKvTest, a_flush_that_was_begun_ends_by_itself) {
@@ -219,12 +227,8 @@ TEST(RocksKvTest, a_flush_that_fails_behind_the_writer_is_told_to_it) {
   ASSERT_TRUE((*store)->write(batch_of(1)).ok());
   disk.faults.tables_fail = true;
   ASSERT_TRUE((*store)->begin_flush().ok());
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while ((*store)->failure().ok() && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  ASSERT_TRUE(holds_soon([&] { return !(*store)->failure().ok(); }));
   disk.faults.tables_fail = false;
-  ASSERT_FALSE((*store)->failure().ok());
   for (const Status& said : {(*store)->write(batch_of(2)), (*store)->flush(),
                              (*store)->ingest(batch_of(2)), (*store)->begin_flush()}) {
     EXPECT_EQ(said.code(), StatusCode::kIo);
@@ -251,11 +255,7 @@ TEST(RocksKvTest, a_compaction_without_space_is_tried_again_and_nothing_else_sto
     ASSERT_TRUE(write(++number).ok());
     ASSERT_TRUE((*store)->flush().ok());
   }
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (disk.faults.tables_left >= 0 && std::chrono::steady_clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  ASSERT_LT(disk.faults.tables_left, 0) << "there was no compaction";
+  ASSERT_TRUE(holds_soon([&] { return disk.faults.tables_left < 0; })) << "there was no compaction";
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_TRUE((*store)->failure().ok()) << (*store)->failure().message();
   EXPECT_TRUE(write(++number).ok());
