@@ -59,10 +59,21 @@ step() {
   if ((failed == 0)); then tests_failed=$((tests_failed + 1)); fi
   if ((status == 124 || status == 137)); then name+=" (ended after $limit s)"; fi
   printf 'FAIL  %5ds  %s\n' $((SECONDS - start)) "$name"
-  # What passed is left out, so that what failed stands at the top.
-  grep -vE '^ok +|^ *Start +[0-9]+: | +Passed +[0-9.]+ sec *$' "$log" | tail -n 2000 |
-    sed 's/^/      | /' || true
+  show_failure "$log"
   return 1
+}
+
+# What a log says of a failure: first the tests that failed, each with what it printed, since a reader
+# of a long report may see its beginning only; then the rest without what passed.
+show_failure() { # LOG
+  {
+    awk '
+      /^FAILED +|^ +in +[a-z_]+[.]/ { failed = 1; print; next }
+      failed && /^ / { print; next }
+      { failed = 0 }
+      /^ *[0-9]+\/[0-9]+ Test .*[*][*][*]|^\[  FAILED  \]/ { print }' "$1" | head -n 1000
+    grep -vE '^ok +|^ *Start +[0-9]+: | +Passed +[0-9.]+ sec *$' "$1" | tail -n 2000
+  } | sed 's/^/      | /' || true
 }
 
 # A step whose output must name its tests: one that ran none has failed.
