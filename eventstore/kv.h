@@ -66,8 +66,8 @@ class KvStore {
 
   /// When this answers OK, everything written before survives a crash.
   virtual Status flush() = 0;
-  /// Begins what flush() waits for, once one that was begun before has ended. Where it fails, a
-  /// later write or flush() says so.
+  /// Begins what flush() waits for; waits itself until one that was begun before has ended and the
+  /// store is ready for more. Where it fails, a later write or flush() says so.
   virtual Status begin_flush() { return flush(); }
 
   /// write() and flush() in one, for a large batch: what a store otherwise sorts row by row

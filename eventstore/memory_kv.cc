@@ -106,8 +106,7 @@ Status MemoryKv::write(const KvBatch& batch) {
     apply_to(operations, *state.rows);
     state.unflushed.push_back(std::move(operations));
     if (state.unflushed.size() > kUnflushedBatchesMax) {
-      for (const auto& old : state.unflushed) apply_to(old, state.flushed);
-      state.unflushed.clear();
+      flush_first(state, state.unflushed.size());
     }
   }
   return {};
@@ -134,11 +133,26 @@ std::unique_ptr<KvReader> MemoryKv::snapshot() const {
 
 Status MemoryKv::flush() {
   const std::lock_guard lock(mutex_);
+  for (TableState& state : tables_) flush_first(state, state.unflushed.size());
+  return {};
+}
+
+Status MemoryKv::begin_flush() {
+  const std::lock_guard lock(mutex_);
   for (TableState& state : tables_) {
-    for (const auto& operations : state.unflushed) apply_to(operations, state.flushed);
-    state.unflushed.clear();
+    flush_first(state, state.begun);
+    state.begun = state.unflushed.size();
   }
   return {};
+}
+
+void MemoryKv::flush_first(TableState& state, std::size_t count) {
+  const auto end = state.unflushed.begin() + static_cast<std::ptrdiff_t>(count);
+  for (auto operations = state.unflushed.begin(); operations != end; ++operations) {
+    apply_to(*operations, state.flushed);
+  }
+  state.unflushed.erase(state.unflushed.begin(), end);
+  state.begun = 0;
 }
 
 Status MemoryKv::purge(Table table) {
@@ -157,8 +171,7 @@ void MemoryKv::crash(std::uint64_t seed) {
   const std::lock_guard lock(mutex_);
   std::mt19937_64 random(seed);
   for (TableState& state : tables_) {
-    const std::size_t kept = random() % (state.unflushed.size() + 1);
-    for (std::size_t i = 0; i < kept; ++i) apply_to(state.unflushed[i], state.flushed);
+    flush_first(state, random() % (state.unflushed.size() + 1));
     state.unflushed.clear();
     state.rows = std::make_shared<Rows>(state.flushed);
     state.shared = false;

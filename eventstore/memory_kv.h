@@ -25,6 +25,8 @@ class MemoryKv final : public KvStore {
   Result<std::optional<std::string>> get(Table table, std::string_view key) const override;
   std::unique_ptr<KvReader> snapshot() const override;
   Status flush() override;
+  /// What was begun before has ended; what is begun now may be lost, all or some of it.
+  Status begin_flush() override;
   Status clear(Table table) override;
   Status purge(Table table) override;
 
@@ -48,7 +50,9 @@ class MemoryKv final : public KvStore {
     mutable bool shared = false;  ///< A snapshot may hold `rows`: copy before the next write.
     Rows flushed;
     std::vector<Operations> unflushed;
+    std::size_t begun = 0;  ///< The first of them: their flush was begun.
   };
+  static void flush_first(TableState& state, std::size_t count);
 
   mutable std::mutex mutex_;
   std::vector<TableState> tables_;

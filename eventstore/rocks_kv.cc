@@ -331,7 +331,10 @@ class RocksKv::Core {
     if (options_.durable) return {};  // Every write was synced.
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     for (const Handle& handle : handles_) handles.push_back(handle.get());
-    return settled(db_->Flush(options, handles), "flush");
+    rocksdb::Status done = db_->Flush(options, handles);
+    // It begins nothing where writes are stopped; one that is waited for ends that.
+    if (!options.wait && done.IsTryAgain()) done = db_->Flush(rocksdb::FlushOptions(), handles);
+    return settled(done, "flush");
   }
 
   /// Empty: it is to be written.

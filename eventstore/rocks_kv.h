@@ -18,9 +18,9 @@ namespace daybook::eventstore {
 /// log. With `durable` every write is logged and synced before it answers, and all tables stand or
 /// fall together: for what no log can rebuild.
 ///
-/// Thread rule: as kv.h. Destroying it tries to flush, also after an error, and tells nobody how
-/// that went: whoever counts on it calls flush(), and only a process that ends without destroying
-/// it leaves what a crash leaves.
+/// Thread rule: as kv.h. Destroying it tries to flush, also after an error, cuts off a flush that
+/// was begun, and tells nobody how that went: whoever counts on it calls flush(), and only a
+/// process that ends without destroying it leaves what a crash leaves.
 class RocksKv final : public KvStore {
  public:
   enum class Mode {
@@ -31,8 +31,9 @@ class RocksKv final : public KvStore {
   struct Options {
     Mode mode = Mode::kReadWrite;
     bool durable = false;
-    std::size_t memtable_bytes = std::size_t{48} << 20;     ///< Of all tables together.
-    std::size_t block_cache_bytes = std::size_t{64} << 20;  ///< Likewise.
+    /// Of all tables together, then they begin to be flushed; they grow on meanwhile.
+    std::size_t memtable_bytes = std::size_t{48} << 20;
+    std::size_t block_cache_bytes = std::size_t{64} << 20;  ///< Of all tables.
     std::size_t ingest_threads = 1;  ///< That write the sorted files of one ingestion.
     std::string way_out;  ///< Ends the message of every kCorrupt: what the operator can do.
   };

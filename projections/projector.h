@@ -37,9 +37,9 @@ struct ProjectorLimits {
   std::size_t threads = 1;
   std::uint64_t share_events = 16'384;
   /// A flush begins at the latest after this many events, or once this has passed since the first
-  /// write that is not flushed: what a restart reads again, and how far behind `daybook verify`
-  /// compares.
-  /// The time is looked at after each batch and at each wake of the thread.
+  /// write that is not flushed. What came since the last one began that has ended, up to
+  /// about twice as much, is what a restart reads again and how far behind `daybook verify`
+  /// compares. The time is looked at after each batch and at each wake of the thread.
   std::uint64_t flush_events = 250'000;
   std::int64_t flush_micros = 60'000'000;
   std::size_t waiters_max = 10'000;      ///< Beyond it when_applied refuses.
@@ -97,9 +97,9 @@ class Projector {
   void start();
   /// Ends the thread after one more batch, lets waiters go and flushes the store. Idempotent.
   Status stop();
-  /// Ends the thread as a crash would, after the batch it is at and without a flush but one
-  /// that has begun (the store's own end may try one, too), and lets waiters go: for a store that
-  /// has failed. Afterwards nothing is called back. Idempotent.
+  /// Ends the thread as a crash would, after the batch it is at and without a flush (the
+  /// store's own end may try one, and cut off one that has begun), and lets waiters go: for a store
+  /// that has failed. Afterwards nothing is called back. Idempotent.
   void abandon();
   /// Something was committed. Cheap; may come before start.
   void notify();

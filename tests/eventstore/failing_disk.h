@@ -16,17 +16,21 @@ struct DiskFaults {
   std::atomic<int> wal_syncs_left{-1};
   std::atomic<int> wal_appends_left{-1};
   std::atomic<bool> tables_fail{false};
-  std::atomic<int> tables_left{-1};     ///< Creations; then there is no space, once.
-  std::atomic<int> wal_reads_left{-1};  ///< Openings of one for reading; the file is gone, once.
+  std::atomic<bool> tables_held{false};  ///< Nothing creates one until this changes (`hold`).
+  std::atomic<int> tables_left{-1};      ///< Creations; then there is no space, once.
+  std::atomic<int> wal_reads_left{-1};   ///< Openings of one for reading; the file is gone, once.
+
+  void hold(bool held) {
+    tables_held = held;
+    tables_held.notify_all();
+  }
 
   static bool take(std::atomic<int>& left) {
-    if (left < 0) return true;
-    if (left == 0) {
-      left = -1;  // One failure only: what follows would succeed, and must not be tried.
-      return false;
+    int seen = left;
+    // Zero becomes negative: one failure only. What follows would succeed, and must not be tried.
+    while (seen >= 0 && !left.compare_exchange_weak(seen, seen - 1)) {
     }
-    --left;
-    return true;
+    return seen != 0;
   }
 };
 
@@ -75,6 +79,7 @@ class FailingFs final : public rocksdb::FileSystemWrapper {
                                     std::unique_ptr<rocksdb::FSWritableFile>* file,
                                     rocksdb::IODebugContext* context) override {
     const bool is_table = name.ends_with(".sst");
+    if (is_table) faults_.tables_held.wait(true);
     if (faults_.tables_fail && is_table) return broken("create");
     if (is_table && !DiskFaults::take(faults_.tables_left)) {
       return rocksdb::IOStatus::NoSpace("create", "on order");

@@ -4,9 +4,12 @@
 #include <csignal>
 #include <filesystem>
 #include <functional>
+#include <future>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -75,6 +78,26 @@ TEST(MemoryKvTest, what_is_never_flushed_is_bounded) {
   for (int i = 1; i <= 5'000; ++i) ASSERT_TRUE(store.write(batch_of(i)).ok());
   store.crash(0);
   EXPECT_GT(checked_prefix(store, 0), 4'000);
+}
+
+TEST(MemoryKvTest, a_flush_that_was_begun_has_ended_when_the_next_one_begins) {
+  bool everything_was_lost = false;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    MemoryKv store(2);
+    ASSERT_TRUE(store.write(batch_of(1)).ok());
+    ASSERT_TRUE(store.begin_flush().ok());
+    if (seed % 2 == 0) {
+      ASSERT_TRUE(store.write(batch_of(2)).ok());
+      ASSERT_TRUE(store.begin_flush().ok());
+    }
+    store.crash(seed);
+    if (seed % 2 == 0) {
+      EXPECT_GE(checked_prefix(store, 0), 1);
+    } else {
+      everything_was_lost = everything_was_lost || checked_prefix(store, 0) == 0;
+    }
+  }
+  EXPECT_TRUE(everything_was_lost);
 }
 
 /// Batches 1 to 5, flush, 6 to 8, death.
@@ -236,6 +259,58 @@ TEST(RocksKvTest, a_flush_that_fails_behind_the_writer_is_told_to_it) {
   }
 }
 
+/// A store whose flushes do not end while it is held.
+class HeldFlushTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto opened = open_rocks_kv_for_test(dir_.file("kv"), kTables, {}, disk_.env.get());
+    ASSERT_TRUE(opened.ok()) << opened.status().message();
+    store_ = std::move(*opened);
+    ASSERT_TRUE(store_->write(batch_of(1)).ok());
+    disk_.faults.hold(true);
+    ASSERT_TRUE(store_->begin_flush().ok());
+  }
+  void TearDown() override { disk_.faults.hold(false); }
+
+  /// More than one memtable of a table takes.
+  Status fill() {
+    KvBatch batch;
+    for (int i = 0; i < 34; ++i) {
+      batch.put(1, "large" + std::to_string(i), std::string(std::size_t{1} << 20, 'x'));
+    }
+    return store_->write(batch);
+  }
+
+  const TempDir dir_;
+  Disk disk_;
+  std::unique_ptr<RocksKv> store_;
+};
+
+TEST_F(HeldFlushTest, writes_go_on_and_the_next_one_waits_for_it) {
+  ASSERT_TRUE(store_->write(batch_of(2)).ok());
+  auto next = std::async(std::launch::async, [this] { return store_->begin_flush(); });
+  EXPECT_EQ(next.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  ASSERT_TRUE(store_->write(batch_of(3)).ok());
+  disk_.faults.hold(false);
+  EXPECT_TRUE(next.get().ok());
+  ASSERT_TRUE(store_->flush().ok());
+  EXPECT_TRUE(is_flushed(dir_.file("kv"), 3));
+}
+
+TEST_F(HeldFlushTest, one_that_cannot_begin_because_writes_are_stopped_is_waited_for) {
+  ASSERT_TRUE(fill().ok());
+  auto write = std::async(std::launch::async, [this] { return store_->write(batch_of(2)); });
+  EXPECT_EQ(write.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout)
+      << "writes are not stopped";
+  auto next = std::async(std::launch::async, [this] { return store_->begin_flush(); });
+  next.wait_for(std::chrono::milliseconds(50));
+  disk_.faults.hold(false);
+  EXPECT_TRUE(write.get().ok());
+  const Status begun = next.get();
+  EXPECT_TRUE(begun.ok()) << begun.message();
+  EXPECT_TRUE(store_->failure().ok()) << store_->failure().message();
+}
+
 TEST(RocksKvTest, a_compaction_without_space_is_tried_again_and_nothing_else_stops) {
   const TempDir dir;
   Disk disk;
@@ -256,9 +331,11 @@ TEST(RocksKvTest, a_compaction_without_space_is_tried_again_and_nothing_else_sto
     ASSERT_TRUE((*store)->flush().ok());
   }
   ASSERT_TRUE(holds_soon([&] { return disk.faults.tables_left < 0; })) << "there was no compaction";
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  disk.faults.tables_left = kFiles;
+  EXPECT_TRUE(holds_soon([&] { return disk.faults.tables_left < kFiles; })) << "not tried again";
   EXPECT_TRUE((*store)->failure().ok()) << (*store)->failure().message();
   EXPECT_TRUE(write(++number).ok());
+  EXPECT_TRUE((*store)->flush().ok());
   EXPECT_EQ(checked_prefix(**store, 0), number);
 }
 

@@ -758,6 +758,7 @@ class ProjectorThreadTest : public TwoTablesTest {
     projections.push_back(std::make_unique<Counting>(0, 1));
     ProjectorLimits limits;
     limits.gather_micros = gather_micros;
+    limits.idle_micros = kForever;  // The thread wakes when it is told to.
     return std::make_unique<Projector>(log_, gated_, clock_, std::move(projections), limits);
   }
   void commit(Projector& projector) {

@@ -55,6 +55,7 @@ class SimKv final : public eventstore::KvStore {
   }
   std::unique_ptr<eventstore::KvReader> snapshot() const override { return kv.snapshot(); }
   Status flush() override { return kv.flush(); }
+  Status begin_flush() override { return kv.begin_flush(); }
   Status clear(eventstore::Table table) override { return kv.clear(table); }
   Status purge(eventstore::Table table) override { return kv.purge(table); }
 
