@@ -396,8 +396,9 @@ class Session final : public HttpSession, public std::enable_shared_from_this<Se
     }
     if (!response_) {
       core_.timeouts.fetch_add(1);
-      response_ =
-          closing(503, "overloaded", "No answer was ready in time; whether it acted is not known.");
+      // Not `overloaded`, which says that nothing was done.
+      response_ = closing(503, "storage-degraded",
+                          "No answer was ready in time; whether it acted is not known.");
     }
     HttpResponse response = std::move(*response_);
     response_.reset();

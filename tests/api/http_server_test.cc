@@ -440,6 +440,8 @@ TEST_F(HttpServerTest, a_handler_that_never_answers_is_answered_for) {
   RawClient client(port);
   const RawAnswer answer = client.get("/never");
   EXPECT_EQ(answer.status, 503);
+  EXPECT_NE(answer.body.find("problems/storage-degraded"), std::string::npos) << answer.body;
+  EXPECT_FALSE(answer.header("Retry-After").empty());
   EXPECT_EQ(answer.header("Connection"), "close");
   EXPECT_TRUE(client.ends());
   handler.kept_respond()(HttpResponse{});  // too late, and harmless
